@@ -1,0 +1,3 @@
+"""Loads the plugins of every test run, however pytest is started."""
+
+pytest_plugins = ["tests.no_skips"]

@@ -1,0 +1,1 @@
+"""Tests of the Event Issuer, in the same rooms as the package."""

@@ -1,0 +1,19 @@
+"""Fixtures that all tests may ask for."""
+
+from tests.stores import (
+    database,
+    database_url,
+    empty_database_url,
+    postgresql_server,
+    postgresql_template,
+    store,
+)
+
+__all__ = [
+    "database",
+    "database_url",
+    "empty_database_url",
+    "postgresql_server",
+    "postgresql_template",
+    "store",
+]
