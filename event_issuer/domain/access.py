@@ -1,0 +1,99 @@
+"""Who may do what: the words of access and the one rule that decides.
+
+A policy says that a subject (a principal, or a whole tenant) may do an action on an event type, named exactly or by a
+prefix `a.b.*`. What no policy allows is refused. Knows nothing of keys, tokens or tables.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from event_issuer.domain.errors import Forbidden
+
+EVERYTHING = "*"
+
+
+class Action(StrEnum):
+    CONSUME = "CONSUME"
+    PRODUCE = "PRODUCE"
+    MANAGE_EVENT_TYPES = "MANAGE_EVENT_TYPES"
+    MANAGE_SUBSCRIPTIONS = "MANAGE_SUBSCRIPTIONS"
+    MANAGE_ACCESS = "MANAGE_ACCESS"
+    READ_AUDIT = "READ_AUDIT"
+
+
+class Audience(StrEnum):
+    OPEN = "OPEN"
+    TENANT = "TENANT"
+    GRANTED = "GRANTED"
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """`event_type` is an exact name, a prefix that ends in `.*`, or `*`; `source_prefix` binds a PRODUCE grant."""
+
+    action: Action
+    event_type: str
+    source_prefix: str | None = None
+
+    def covers(self, event_type: str) -> bool:
+        if self.event_type == EVERYTHING or self.event_type == event_type:
+            return True
+        return self.event_type.endswith(".*") and event_type.startswith(self.event_type[:-1])
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """An authenticated principal with the policies that hold for it and its tenant at this moment."""
+
+    principal_id: int
+    principal_name: str
+    tenant_id: int
+    tenant_name: str
+    policies: tuple[Policy, ...]
+    _decided: dict[tuple[Action, str], bool] = field(default_factory=dict, compare=False, repr=False)
+
+    def may(self, action: Action, event_type: str) -> bool:
+        """Whether a policy allows `action` on this event type. Remembered, because a batch asks it per event."""
+        asked = (action, event_type)
+        allowed = self._decided.get(asked)
+        if allowed is None:
+            if len(self._decided) >= DECISIONS_MAX:
+                self._decided.clear()
+            allowed = self._decided[asked] = _decide(self.policies, action, event_type)
+        return allowed
+
+    def may_consume(self, event_type: str, audience: Audience, owner_tenant_id: int) -> bool:
+        """OPEN types are every tenant's to consume, TENANT types the owner's, GRANTED ones need a policy."""
+        if audience is Audience.OPEN or (audience is Audience.TENANT and owner_tenant_id == self.tenant_id):
+            return True
+        return self.may(Action.CONSUME, event_type)
+
+    def may_produce_from(self, event_type: str, source: str) -> bool:
+        """PRODUCE on this type, by a policy whose source prefix, if it has one, begins `source`."""
+        return any(
+            policy.action is Action.PRODUCE
+            and policy.covers(event_type)
+            and (policy.source_prefix is None or source.startswith(policy.source_prefix))
+            for policy in self.policies
+        )
+
+    def authorise(self, action: Action, event_type: str | None = None) -> None:
+        """Raises Forbidden unless a policy allows `action`: on this event type, or, when None, on any at all."""
+        if event_type is None:
+            if not any(policy.action is action for policy in self.policies):
+                raise Forbidden(f"{self.principal_name} needs a policy for {action}.")
+        elif not self.may(action, event_type):
+            raise Forbidden(f"{self.principal_name} needs a policy for {action} on {event_type}.")
+
+    def authorise_presence(self) -> None:
+        """For what every known principal may ask; the answer shows only what is this caller's to see."""
+        if self.principal_id <= 0:
+            raise Forbidden("This needs a principal.")
+
+
+DECISIONS_MAX = 1024  # distinct (action, event type) pairs remembered per caller; a batch seldom has more types
+
+
+def _decide(policies: Iterable[Policy], action: Action, event_type: str) -> bool:
+    return any(policy.action is action and policy.covers(event_type) for policy in policies)

@@ -1,0 +1,73 @@
+"""A lane's cursor: the lowest offset not yet settled, and the ranges settled above it.
+
+With the ranges, one slow request never makes a crash repeat its finished neighbours. The window between the lowest
+unsettled offset and the highest settled one is bounded by whoever reads ahead, not here.
+"""
+
+import json
+from bisect import bisect_right
+
+
+class Cursor:
+    """`next_offset` is the lowest unsettled offset; the ranges above it are disjoint, ordered, and never touch it."""
+
+    __slots__ = ("_ends", "_starts", "next_offset")
+
+    def __init__(self, next_offset: int, ranges: list[list[int]] | None = None) -> None:
+        self.next_offset = next_offset
+        self._starts = [start for start, _ in ranges or ()]
+        self._ends = [end for _, end in ranges or ()]
+
+    @classmethod
+    def parse(cls, next_offset: int, settled_above: str) -> "Cursor":
+        """`settled_above` is JSON: a list of [first, past the last]."""
+        return cls(next_offset, json.loads(settled_above) if settled_above != "[]" else None)
+
+    def settled_above(self) -> str:
+        if not self._starts:
+            return "[]"
+        return json.dumps([list(pair) for pair in zip(self._starts, self._ends, strict=True)], separators=(",", ":"))
+
+    def is_settled(self, offset: int) -> bool:
+        if offset < self.next_offset:
+            return True
+        if not self._starts:
+            return False
+        index = bisect_right(self._starts, offset) - 1
+        return index >= 0 and offset < self._ends[index]
+
+    def settle(self, offset: int) -> None:
+        """Marks one offset; settling twice changes nothing."""
+        if offset == self.next_offset:
+            self.next_offset = offset + 1
+            if self._starts and self._starts[0] == self.next_offset:
+                self._starts.pop(0)
+                self.next_offset = self._ends.pop(0)
+        elif not self.is_settled(offset):
+            self._insert(offset)
+
+    def settle_range(self, start: int, end: int) -> None:
+        """Marks `start` ≤ offset < `end`: offsets that the log does not have (any more)."""
+        if start <= self.next_offset < end:
+            self.next_offset = end
+            while self._starts and self._starts[0] <= self.next_offset:
+                self._starts.pop(0)
+                self.next_offset = max(self.next_offset, self._ends.pop(0))
+        elif end > self.next_offset:
+            for offset in range(start, end):
+                self.settle(offset)
+
+    def _insert(self, offset: int) -> None:
+        index = bisect_right(self._starts, offset)
+        joins_left = index > 0 and self._ends[index - 1] == offset
+        joins_right = index < len(self._starts) and self._starts[index] == offset + 1
+        if joins_left and joins_right:
+            self._ends[index - 1] = self._ends.pop(index)
+            self._starts.pop(index)
+        elif joins_left:
+            self._ends[index - 1] = offset + 1
+        elif joins_right:
+            self._starts[index] = offset
+        else:
+            self._starts.insert(index, offset)
+            self._ends.insert(index, offset + 1)

@@ -1,0 +1,86 @@
+"""Every refusal the product can utter: one tree, stable codes.
+
+A refusal is raised where it is found and translated once per face (GraphQL, HTTP, CLI). This module does not know
+how a face prints it. Titles are short and fixed per class; the detail says what was wrong, with the value, and what
+would be right. No secret may enter a detail.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """One way in which a document breaks a contract.
+
+    `path` is a JSON Pointer (RFC 6901) into the document, `rule` the keyword or rule that was broken.
+    """
+
+    path: str
+    rule: str
+    message: str
+
+
+class IssuerError(Exception):
+    """A refusal with a stable `code`; `retryable` says whether the same request may succeed later."""
+
+    code: ClassVar[str]
+    title: ClassVar[str]
+    retryable: ClassVar[bool] = False
+
+    def __init__(self, detail: str, *, violations: Sequence[Violation] = ()) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.violations = tuple(violations)
+
+
+class BadInput(IssuerError):
+    code = "BAD_USER_INPUT"
+    title = "The request is not well formed"
+
+
+class Unauthenticated(IssuerError):
+    code = "UNAUTHENTICATED"
+    title = "Who are you?"
+
+
+class Forbidden(IssuerError):
+    code = "FORBIDDEN"
+    title = "Not allowed"
+
+
+class NotFound(IssuerError):
+    code = "NOT_FOUND"
+    title = "No such object"
+
+
+class Conflict(IssuerError):
+    code = "CONFLICT"
+    title = "The request contradicts the present state"
+
+
+class SchemaInvalid(IssuerError):
+    code = "SCHEMA_INVALID"
+    title = "The schema cannot serve as a contract"
+
+
+class LimitExceeded(IssuerError):
+    code = "LIMIT_EXCEEDED"
+    title = "A limit was reached"
+    retryable = True
+
+
+class Unavailable(IssuerError):
+    """A part we depend on cannot answer now; nothing was changed."""
+
+    code = "UNAVAILABLE"
+    title = "Temporarily unavailable"
+    retryable = True
+
+
+class SettingsInvalid(IssuerError):
+    """The operator's settings cannot be used; only the CLI shows this one."""
+
+    code = "SETTINGS_INVALID"
+    title = "The settings cannot be used"

@@ -1,0 +1,80 @@
+"""CloudEvents HTTP binding 1.0.2, outgoing: an event as header lines and a body.
+
+Binary mode where a receiver can verify and read it; structured mode where it could not: an event without data (nothing
+goes out with an empty body) and data that is not UTF-8 text. Knows nothing of connections, signatures or retries.
+"""
+
+import base64
+import re
+from typing import NamedTuple
+
+import orjson
+
+from event_issuer.domain.events import CloudEvent
+
+STRUCTURED_MEDIA_TYPE = b"application/cloudevents+json; charset=utf-8"
+
+# §3.1.3.2: space, double quote, percent and everything outside U+0021..U+007E are percent-encoded as UTF-8.
+_ENCODED = re.compile(r"[^\x21\x23\x24\x26-\x7e]")
+
+
+class Wire(NamedTuple):
+    """`head` is complete header lines, each ending in CRLF; `body` what they describe."""
+
+    head: bytes
+    body: bytes
+
+
+def outgoing(event: CloudEvent) -> Wire:
+    data = event.data
+    if not data or not _is_text(data):
+        return structured(event)
+    return binary(event, data)
+
+
+def binary(event: CloudEvent, data: bytes) -> Wire:
+    """§3.1: every attribute but datacontenttype becomes a `ce-` header; the data is the body, unchanged."""
+    lines = []
+    for name, value in event.attributes.items():
+        if name == "datacontenttype":
+            lines.append(f"content-type: {value}\r\n")
+        else:
+            lines.append(f"ce-{name}: {_encode(value)}\r\n")
+    if "datacontenttype" not in event.attributes:
+        lines.append("content-type: application/json\r\n")
+    return Wire("".join(lines).encode("latin-1"), data)
+
+
+def structured(event: CloudEvent) -> Wire:
+    """§3.2: the whole event as one JSON document (JSON event format)."""
+    return Wire(b"content-type: " + STRUCTURED_MEDIA_TYPE + b"\r\n", json_format(event))
+
+
+def json_format(event: CloudEvent) -> bytes:
+    """JSON event format 1.0.2. JSON data is embedded as the bytes it came in, other data as text or base64."""
+    members: dict[str, object] = dict(event.attributes)
+    data = event.data
+    if data is not None:
+        if event.has_json_data:
+            members["data"] = orjson.Fragment(data)
+        elif _is_text(data):
+            members["data"] = data.decode()
+        else:
+            members["data_base64"] = base64.b64encode(data).decode()
+    return orjson.dumps(members)
+
+
+def _encode(value: str) -> str:
+    if _ENCODED.search(value) is None:
+        return value
+    return _ENCODED.sub(lambda match: "".join(f"%{byte:02X}" for byte in match[0].encode()), value)
+
+
+def _is_text(data: bytes) -> bool:
+    if data.isascii():
+        return True
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True

@@ -1,0 +1,36 @@
+"""Violations of schemas and documents, kept short: what they quote is a stranger's, and may be long."""
+
+from collections.abc import Sequence
+
+from event_issuer.domain.errors import SchemaInvalid, Violation
+
+# As many as one answer lists: enough to work from, and no megabytes of them.
+VIOLATIONS_MAX = 100
+# Of a document's text, a message repeats no more than this.
+MESSAGE_CHARS_MAX = 200
+# Property names can be as long as a document; a path that is cut ends in "…".
+PATH_CHARS_MAX = 500
+# How much of a long message is kept from its beginning; the rest is its end.
+_HEAD_CHARS = 80
+
+
+def violation(path: str, rule: str, message: str) -> Violation:
+    """A violation whose path (JSON Pointer) and message are within bounds."""
+    path = path if len(path) <= PATH_CHARS_MAX else path[: PATH_CHARS_MAX - 1] + "…"
+    return Violation(path, rule, shortened(message))
+
+
+def shortened(message: str) -> str:
+    """Both ends of a long message: the value stands at the beginning, what is wrong with it at the end."""
+    if len(message) <= MESSAGE_CHARS_MAX:
+        return message
+    return f"{message[:_HEAD_CHARS]} … {message[_HEAD_CHARS + 3 - MESSAGE_CHARS_MAX :]}"
+
+
+def refuse(problems: Sequence[Violation]) -> None:
+    """Raise `SchemaInvalid` if there are problems; its detail is the first of them."""
+    if problems:
+        place = problems[0].path or "the root of the schema"
+        more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+        detail = f"{problems[0].message}, at {place}{more}"
+        raise SchemaInvalid(detail, violations=problems[:VIOLATIONS_MAX])
