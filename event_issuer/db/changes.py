@@ -1,0 +1,89 @@
+"""Changes: how one process tells the others that something they hold in memory is no longer so.
+
+A change is a row, written in the transaction that makes it true. Other processes look for rows that are new to them:
+by NOTIFY at once on PostgreSQL, every `POLL_S` on SQLite. Identity order is not commit order on PostgreSQL, so a look
+goes back `OVERLAP_S` and leaves out what was seen.
+"""
+
+import asyncio
+from collections.abc import Callable
+from enum import StrEnum
+from typing import Final, TypeAlias
+
+from event_issuer.db.database import Database
+from event_issuer.db.work import Statement, Work
+from event_issuer.domain.time import SECOND_US, Clock, Instant
+
+POLL_S: Final = 0.25  # a change takes effect within a second
+NOTIFIED_POLL_S: Final = 2.0  # with NOTIFY polling is only the net below it
+OVERLAP_S: Final = 10  # longer than any transaction that announces a change may take
+KEPT_S: Final = 3600
+PRUNE_MAX: Final = 1_000
+CHANNEL: Final = "event_issuer_changes"
+
+
+class Topic(StrEnum):
+    SUBSCRIPTION = "subscription"
+    ACCESS = "access"
+    EVENT_TYPE = "event_type"
+
+
+ChangeListener: TypeAlias = Callable[[Topic, int], None]
+
+
+def announce(topic: Topic, object_id: int, now: Instant) -> Work[None]:
+    yield Statement("INSERT INTO changes (topic, object_id, at_us) VALUES ($1, $2, $3)", (topic.value, object_id, now))
+
+
+class ChangeFeed:
+    """Tells listeners of changes, those of this process too. A listener is called in the event loop and only notes."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database, self._clock = database, clock
+        self._listeners: list[ChangeListener] = []
+        self._seen: dict[int, Instant] = {}
+        self._hurry = asyncio.Event()
+        self._since = clock() - OVERLAP_S * SECOND_US
+
+    def listen(self, listener: ChangeListener) -> None:
+        self._listeners.append(listener)
+
+    def hurry(self) -> None:
+        """Looks at once: this process has just announced something, or PostgreSQL said that another one has."""
+        self._hurry.set()
+
+    async def run(self) -> None:
+        notified = self._database.dialect == "postgresql"
+        while True:
+            await self.step()
+            try:
+                await asyncio.wait_for(self._hurry.wait(), NOTIFIED_POLL_S if notified else POLL_S)
+            except TimeoutError:
+                continue
+
+    async def step(self) -> int:
+        """Passes on what is new; the number of changes."""
+        self._hurry.clear()
+        rows = await self._database.read(
+            Statement("SELECT id, topic, object_id, at_us FROM changes WHERE at_us >= $1 ORDER BY id", (self._since,))
+        )
+        fresh = [row for row in rows if row[0] not in self._seen]
+        for row in fresh:
+            self._seen[row[0]] = row[3]
+            for listener in self._listeners:
+                listener(Topic(row[1]), row[2])
+        self._since = self._clock() - OVERLAP_S * SECOND_US
+        self._seen = {id_: at for id_, at in self._seen.items() if at >= self._since}
+        return len(fresh)
+
+    async def prune(self) -> int:
+        """Forgets changes that every process has long seen, in bounded batches."""
+        return await self._database.run(_prune(self._clock() - KEPT_S * SECOND_US))
+
+
+def _prune(before: Instant) -> Work[int]:
+    rows = yield Statement(
+        "DELETE FROM changes WHERE id IN (SELECT id FROM changes WHERE at_us < $1 ORDER BY at_us LIMIT $2) RETURNING 1",
+        (before, PRUNE_MAX),
+    )
+    return len(rows)

@@ -1,0 +1,94 @@
+"""Event types, their schema versions and partitions: statements."""
+
+from dataclasses import dataclass
+
+from event_issuer.db.changes import Topic, announce
+from event_issuer.db.tables import EventType, SchemaVersion
+from event_issuer.db.work import Statement, Work
+from event_issuer.domain.time import Instant
+
+
+@dataclass(frozen=True, slots=True)
+class NewEventType:
+    name: str
+    tenant_id: int
+    description: str
+    audience: str
+    compatibility: str
+    validation: str
+    partition_count: int
+    deduplicates: bool
+    definition: str
+    example: str | None
+
+
+def insert(new: NewEventType, now: Instant) -> Work[int | None]:
+    """The type, its first schema version and its empty partitions; its id, or None when the name is taken."""
+    rows = yield Statement(
+        "INSERT INTO event_types (name, tenant_id, description, audience, compatibility, validation, status, "
+        "partition_count, deduplicates, created_at_us) VALUES ($1, $2, $3, $4, $5, $6, 'ACTIVE', $7, $8, $9) "
+        "ON CONFLICT (name) DO NOTHING RETURNING id",
+        (
+            new.name,
+            new.tenant_id,
+            new.description,
+            new.audience,
+            new.compatibility,
+            new.validation,
+            new.partition_count,
+            new.deduplicates,
+            now,
+        ),
+    )
+    if not rows:
+        return None
+    event_type_id = int(rows[0][0])
+    yield Statement(
+        "INSERT INTO schema_versions (event_type_id, version, definition, example, created_at_us) "
+        "VALUES ($1, 1, $2, $3, $4)",
+        (event_type_id, new.definition, new.example, now),
+    )
+    for number in range(new.partition_count):
+        rows = yield Statement(
+            "INSERT INTO partitions (event_type_id, number) VALUES ($1, $2) RETURNING id", (event_type_id, number)
+        )
+        yield Statement(
+            "INSERT INTO log_heads (partition_id, first_offset, next_offset, recorded_at_us) VALUES ($1, 0, 0, 0)",
+            (rows[0][0],),
+        )
+    yield from announce(Topic.EVENT_TYPE, event_type_id, now)
+    return event_type_id
+
+
+async def by_name(name: str) -> EventType | None:
+    return await EventType.objects().where(EventType.name == name).first()
+
+
+async def by_id(event_type_id: int) -> EventType | None:
+    return await EventType.objects().where(EventType.id == event_type_id).first()
+
+
+async def page(after_name: str, limit: int) -> list[EventType]:
+    """Event types in name order, after `after_name`."""
+    query = EventType.objects().where(EventType.name > after_name).order_by(EventType.name).limit(limit)
+    return list(await query)
+
+
+async def schema_version(event_type_id: int, version: int) -> SchemaVersion | None:
+    both = (SchemaVersion.event_type_id == event_type_id) & (SchemaVersion.version == version)
+    return await SchemaVersion.objects().where(both).first()
+
+
+async def latest_schema(event_type_id: int) -> SchemaVersion | None:
+    query = SchemaVersion.objects().where(SchemaVersion.event_type_id == event_type_id)
+    return await query.order_by(SchemaVersion.version, ascending=False).first()
+
+
+def partitions_of(event_type_id: int) -> Statement:
+    """Rows of (id,), in order of the partition's number."""
+    return Statement("SELECT id FROM partitions WHERE event_type_id = $1 ORDER BY number", (event_type_id,))
+
+
+def partition_owner(partition_id: int) -> Statement:
+    """One row of (event type id, partition number)."""
+    return Statement("SELECT event_type_id, number FROM partitions WHERE id = $1", (partition_id,))

@@ -1,0 +1,99 @@
+"""The SQL of lanes: what a delivery process needs to open them, and the states it moves a subscription through."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from event_issuer.db.changes import Topic, announce
+from event_issuer.db.work import Dialect, Row, Statement, Work, rows_cte
+from event_issuer.domain.subscriptions import TRANSITIONS, Command, Status
+from event_issuer.domain.time import Instant
+
+
+@dataclass(frozen=True, slots=True)
+class LaneRow:
+    id: int
+    subscription_id: int
+    partition_id: int
+    next_offset: int
+    settled_above: str
+
+
+@dataclass(frozen=True, slots=True)
+class ParkedRow:
+    id: int
+    lane_id: int
+    log_offset: int
+    partitionkey: str | None
+    blocks_key: bool
+    followers_from: int | None
+    attempts: int
+    parked_at_us: Instant
+    next_attempt_at_us: Instant
+    last_outcome: str | None
+    last_error: str | None
+
+
+def lanes_of(subscription_id: int) -> Statement:
+    return Statement(
+        "SELECT id, subscription_id, partition_id, next_offset, settled_above FROM lanes WHERE subscription_id = $1",
+        (subscription_id,),
+    )
+
+
+def parked_of(subscription_id: int) -> Statement:
+    """Those that still wait; dead letters stay where they are."""
+    return Statement(
+        "SELECT id, lane_id, log_offset, partitionkey, blocks_key, followers_from, attempts, parked_at_us, "
+        "next_attempt_at_us, last_outcome, last_error FROM parked_events "
+        "WHERE subscription_id = $1 AND dead_lettered_at_us IS NULL",
+        (subscription_id,),
+    )
+
+
+def delivering(statuses: Sequence[Status]) -> Statement:
+    """Ids of the subscriptions that are in one of `statuses`."""
+    names = ", ".join(f"'{status}'" for status in statuses)
+    return Statement(f"SELECT id FROM subscriptions WHERE deleted_at_us IS NULL AND status IN ({names}) ORDER BY id")
+
+
+def move(subscription_id: int, command: Command, now: Instant) -> Work[bool]:
+    """Applies `command` where the transition table allows it; whether the state changed. For the delivery side, which
+    states a finding and does not insist."""
+    moved = False
+    for status, commands in TRANSITIONS.items():
+        target = commands.get(command)
+        if target is None or target is status or moved:
+            continue
+        rows = yield Statement(
+            "UPDATE subscriptions SET status = $3, updated_at_us = $4 "
+            "WHERE id = $1 AND status = $2 AND deleted_at_us IS NULL RETURNING id",
+            (subscription_id, status.value, target.value, now),
+        )
+        moved = bool(rows)
+    if moved:
+        yield from announce(Topic.SUBSCRIPTION, subscription_id, now)
+    return moved
+
+
+def record_error(
+    subscription_id: int, message: str, trace_id: str | None, http_status: int | None, now: Instant
+) -> Work[None]:
+    yield Statement(
+        "INSERT INTO subscription_errors (subscription_id, message, trace_id, http_status, created_at_us) "
+        "VALUES ($1, $2, $3, $4, $5)",
+        (subscription_id, message, trace_id, http_status, now),
+    )
+
+
+def insert_lanes(dialect: Dialect, rows: Sequence[Row]) -> Statement:
+    """Rows of (subscription_id, partition_id, start_offset, next_offset, settled_above)."""
+    columns = {
+        "subscription_id": "bigint",
+        "partition_id": "bigint",
+        "start_offset": "bigint",
+        "next_offset": "bigint",
+        "settled_above": "text",
+    }
+    fresh = rows_cte(dialect, "fresh", columns, rows)
+    names = ", ".join(columns)
+    return Statement(f"{fresh.sql} INSERT INTO lanes ({names}) SELECT {names} FROM fresh", fresh.args)

@@ -1,0 +1,137 @@
+"""The SQL of settling: attempts, parked events and cursors of many lanes, in one transaction under their leases."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from event_issuer.db.lanes import move, record_error
+from event_issuer.db.work import Dialect, Row, Statement, Work, rows_cte
+from event_issuer.domain.subscriptions import Command
+from event_issuer.domain.time import Instant
+
+_ATTEMPTS = {
+    "subscription_id": "bigint",
+    "partition_id": "bigint",
+    "log_offset": "bigint",
+    "kind": "text",
+    "number": "integer",
+    "started_at_us": "bigint",
+    "duration_us": "bigint",
+    "outcome": "text",
+    "http_status": "integer",
+    "error": "text",
+    "response_excerpt": "text",
+    "trace_id": "text",
+}
+_LANES = {"id": "bigint", "next_offset": "bigint", "settled_above": "text"}
+_PARKED = {
+    "lane_id": "bigint",
+    "subscription_id": "bigint",
+    "partition_id": "bigint",
+    "log_offset": "bigint",
+    "partitionkey": "text",
+    "blocks_key": "boolean",
+    "followers_from": "bigint",
+    "attempts": "integer",
+    "parked_at_us": "bigint",
+    "next_attempt_at_us": "bigint",
+    "dead_lettered_at_us": "bigint",
+    "last_outcome": "text",
+    "last_error": "text",
+}
+_PARKED_CHANGING = (
+    "blocks_key",
+    "followers_from",
+    "attempts",
+    "next_attempt_at_us",
+    "dead_lettered_at_us",
+    "last_outcome",
+    "last_error",
+)
+
+
+@dataclass(slots=True)
+class Settlement:
+    """Rows in the column order of the tables above; `parked_updates` begin with the row's id.
+
+    `epochs` are the leases under which all this happened: partition → epoch.
+    """
+
+    epochs: Mapping[int, int]
+    attempts: list[Row] = field(default_factory=list)
+    lanes: list[Row] = field(default_factory=list)
+    parked_inserts: list[Row] = field(default_factory=list)
+    parked_updates: list[Row] = field(default_factory=list)
+    parked_deletes: list[int] = field(default_factory=list)
+    failures: list[Row] = field(default_factory=list)  # (subscription_id, message, trace_id, http_status)
+
+
+class LeaseLost(Exception):
+    """Another process took these partitions over: nothing of the settlement was written."""
+
+    def __init__(self, partition_ids: Sequence[int]) -> None:
+        super().__init__(f"leases lost: {list(partition_ids)}")
+        self.partition_ids = frozenset(partition_ids)
+
+
+def settle(dialect: Dialect, owner: str, settlement: Settlement, now: Instant) -> Work[dict[tuple[int, int], int]]:
+    """Writes a settlement; the new parked rows' ids by (lane id, offset). Raises LeaseLost."""
+    yield from _hold_leases(dialect, owner, settlement.epochs)
+    if settlement.attempts:
+        yield _insert(dialect, "attempts", _ATTEMPTS, settlement.attempts)
+    if settlement.lanes:
+        moved = rows_cte(dialect, "moved", _LANES, settlement.lanes)
+        yield Statement(
+            f"{moved.sql} UPDATE lanes SET next_offset = moved.next_offset, settled_above = moved.settled_above "
+            "FROM moved WHERE lanes.id = moved.id",
+            moved.args,
+        )
+    ids = yield from _write_parked(dialect, settlement)
+    for failure in settlement.failures:
+        yield from _fail(failure, now)
+    return ids
+
+
+def _hold_leases(dialect: Dialect, owner: str, epochs: Mapping[int, int]) -> Work[None]:
+    """Keeps the leases for this transaction, so that no takeover can come between the check and the commit."""
+    asked = rows_cte(dialect, "asked", {"partition_id": "bigint", "epoch": "bigint"}, list(epochs.items()))
+    lock = " FOR SHARE OF leases" if dialect == "postgresql" else ""
+    rows = yield Statement(
+        f"{asked.sql} SELECT leases.partition_id FROM leases JOIN asked ON asked.partition_id = leases.partition_id "
+        f"AND asked.epoch = leases.epoch WHERE leases.owner = ${len(asked.args) + 1}{lock}",
+        [*asked.args, owner],
+    )
+    lost = epochs.keys() - {row[0] for row in rows}
+    if lost:
+        raise LeaseLost(sorted(lost))
+
+
+def _write_parked(dialect: Dialect, settlement: Settlement) -> Work[dict[tuple[int, int], int]]:
+    if settlement.parked_deletes:
+        gone = rows_cte(dialect, "gone", {"id": "bigint"}, [(id_,) for id_ in settlement.parked_deletes])
+        yield Statement(f"{gone.sql} DELETE FROM parked_events WHERE id IN (SELECT id FROM gone)", gone.args)
+    if settlement.parked_updates:
+        columns = {"id": "bigint"} | {name: _PARKED[name] for name in _PARKED_CHANGING}
+        changed = rows_cte(dialect, "changed", columns, settlement.parked_updates)
+        assignments = ", ".join(f"{name} = changed.{name}" for name in _PARKED_CHANGING)
+        yield Statement(
+            f"{changed.sql} UPDATE parked_events SET {assignments} FROM changed WHERE parked_events.id = changed.id",
+            changed.args,
+        )
+    if not settlement.parked_inserts:
+        return {}
+    insert = _insert(dialect, "parked_events", _PARKED, settlement.parked_inserts)
+    rows = yield Statement(f"{insert.sql} RETURNING lane_id, log_offset, id", insert.args)
+    return {(row[0], row[1]): row[2] for row in rows}
+
+
+def _fail(failure: Row, now: Instant) -> Work[None]:
+    """The endpoint is gone: the subscription fails, with an error record that says so."""
+    subscription_id, message, trace_id, http_status = failure
+    if (yield from move(subscription_id, Command.FAIL, now)):
+        yield from record_error(subscription_id, message, trace_id, http_status, now)
+
+
+def _insert(dialect: Dialect, table: str, columns: Mapping[str, str], rows: Sequence[Row]) -> Statement:
+    fresh = rows_cte(dialect, "fresh", columns, rows)
+    names = ", ".join(columns)
+    return Statement(f"{fresh.sql} INSERT INTO {table} ({names}) SELECT {names} FROM fresh", fresh.args)

