@@ -1,0 +1,1 @@
+"""The trial of schemas in a process that can be killed."""
