@@ -1,0 +1,102 @@
+"""What an event log is: the three verbs, and the records that travel through them.
+
+An offset is a record's place in its partition. `append` answers only when the outcome is known and durable. Readers
+get pages of parsed records that they share: a record is never changed after it was read, but for `wire`, where the
+event's HTTP form is kept once it was rendered, so that a thousand lanes render it once.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol, TypeAlias
+
+from event_issuer.domain.events import CloudEvent
+from event_issuer.domain.http_binding import Wire
+from event_issuer.domain.time import Instant
+
+
+@dataclass(slots=True)
+class NewRecord:
+    """An accepted event on its way into a partition.
+
+    `identity_digest` names the event (tenant, type, source, id) for deduplication, None where its type does not
+    deduplicate; `content_digest` tells the same event sent again from another one under the same name.
+    """
+
+    partition_id: int
+    event: CloudEvent
+    schema_version: int | None
+    identity_digest: bytes | None
+    content_digest: bytes
+
+
+@dataclass(slots=True)
+class LogRecord:
+    partition_id: int
+    offset: int
+    recorded_at: Instant
+    schema_version: int | None
+    event: CloudEvent
+    wire: Wire | None = None
+
+
+class AppendStatus(StrEnum):
+    PERSISTED = "PERSISTED"
+    DUPLICATE = "DUPLICATE"  # the same event is in the log; the position is its own
+    CONFLICT = "CONFLICT"  # another event with the same source and id is in the log, at this position
+
+
+@dataclass(frozen=True, slots=True)
+class Appended:
+    status: AppendStatus
+    partition_id: int
+    offset: int
+    recorded_at: Instant
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Records in offset order, from the offset that was asked; `next_offset` is where the next page begins."""
+
+    records: Sequence[LogRecord]
+    next_offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What a partition holds: offsets from `first` up to, but not with, `next`."""
+
+    first: int
+    next: int
+
+
+HeadListener: TypeAlias = Callable[[int, int], None]
+
+
+class EventLog(Protocol):
+    """Partitions are known by their id in our database, on every engine."""
+
+    log_id: str
+
+    async def append(self, records: Sequence[NewRecord]) -> Sequence[Appended]:
+        """One outcome per record, in order. Raises Unavailable when the log cannot tell the outcome now, and
+        LimitExceeded, with nothing appended, when too much is waiting already."""
+        ...
+
+    async def read(self, partition_id: int, offset: int) -> Page:
+        """The next page at `offset`; empty when `offset` is the head. Positions that retention took are skipped."""
+        ...
+
+    async def bounds(self, partition_ids: Sequence[int]) -> dict[int, Bounds]: ...
+
+    async def offset_at(self, partition_id: int, instant: Instant) -> int:
+        """The first offset recorded at or after `instant`; the head when there is none."""
+        ...
+
+    async def trim(self, partition_id: int, before_offset: int) -> int:
+        """Removes records below `before_offset`, in bounded batches; the number removed."""
+        ...
+
+    def watch(self, listener: HeadListener) -> None:
+        """Calls `listener(partition_id, next_offset)` in this event loop whenever a head is seen to move."""
+        ...
