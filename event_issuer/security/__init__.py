@@ -1,0 +1,1 @@
+"""Who you are, what you may do, and how secrets are kept."""
