@@ -1,0 +1,1 @@
+"""How events leave: leases, lanes, attempts, outcomes, retries and settling."""

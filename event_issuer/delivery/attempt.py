@@ -1,0 +1,85 @@
+"""One attempt: prepare → send → judge. The outcome is a returned value; nothing is written here.
+
+Knows nothing of order, parking or the log beyond the one record it sends.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from random import Random
+from typing import Final
+
+import structlog
+
+from event_issuer.delivery.active import ActiveSubscription
+from event_issuer.delivery.outcome import Outcome, OutcomeKind, judge
+from event_issuer.delivery.signing import signature_lines
+from event_issuer.domain.http_binding import outgoing
+from event_issuer.domain.time import SECOND_US, Clock, Instant
+from event_issuer.egress.messages import Outgoing
+from event_issuer.egress.sender import Sender
+from event_issuer.eventlog.protocol import LogRecord
+
+logger = structlog.get_logger(__name__)
+
+INTERNAL: Final = Outcome(
+    OutcomeKind.REFUSED, error="INTERNAL: the event could not be sent; the log has the trace id.", is_final=True
+)
+
+
+class AttemptKind(StrEnum):
+    DELIVERY = "DELIVERY"
+
+
+@dataclass(slots=True)
+class Attempt:
+    """One HTTP request and its outcome; `number` counts from 1 over all tries of this event."""
+
+    subscription_id: int
+    record: LogRecord
+    number: int
+    started_at: Instant
+    duration_us: int
+    trace_id: str
+    outcome: Outcome
+
+
+class Courier:
+    """Carries one record to one endpoint. `monotonic_s` measures durations, `clock` dates them."""
+
+    def __init__(
+        self, sender: Sender, log_id: str, clock: Clock, monotonic_s: Callable[[], float], random: Random
+    ) -> None:
+        self._sender = sender
+        self._message_prefix = f"msg_{log_id[:8]}_"
+        self._clock = clock
+        self._monotonic_s = monotonic_s
+        self._random = random
+
+    async def attempt(self, subscription: ActiveSubscription, record: LogRecord, number: int) -> Attempt:
+        started_at, begun_s = self._clock(), self._monotonic_s()
+        trace_id = f"{self._random.getrandbits(128):032x}"
+        try:
+            request = self._prepare(subscription, record, started_at, trace_id)
+            outcome = judge(await self._sender.send(request))
+        except Exception:
+            # Our own failure on one event is that event's outcome: it must not stall the lane.
+            logger.exception("attempt failed inside", subscription=subscription.id, trace_id=trace_id)
+            outcome = INTERNAL
+        duration_us = round((self._monotonic_s() - begun_s) * SECOND_US)
+        return Attempt(subscription.id, record, number, started_at, duration_us, trace_id, outcome)
+
+    def _prepare(self, subscription: ActiveSubscription, record: LogRecord, now: Instant, trace_id: str) -> Outgoing:
+        wire = record.wire
+        if wire is None:
+            wire = record.wire = outgoing(record.event)
+        webhook_id = f"{self._message_prefix}{record.partition_id}_{record.offset}"
+        signature = signature_lines(subscription.signing_key, webhook_id, now // SECOND_US, wire.body)
+        trace = b"traceparent: 00-%b-%016x-01\r\n" % (trace_id.encode(), self._random.getrandbits(64) or 1)
+        return Outgoing(
+            target=subscription.target,
+            rules=subscription.rules,
+            head=subscription.head + wire.head + signature + trace,
+            body=wire.body,
+            timeout_s=subscription.settings.timeout_s,
+        )

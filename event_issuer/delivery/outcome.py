@@ -1,0 +1,52 @@
+"""The judge: what an answer, or its absence, means for an event. One table, printed in `docs/delivery.md`.
+
+Knows nothing of schedules or of what is done about the outcome.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from event_issuer.egress.messages import Failure, Response
+
+EXCERPT_BYTES_MAX: Final = 4_096  # enough of an error page to see whose it is; attempts are kept in thousands
+ERROR_LENGTH_MAX: Final = 500
+
+
+class OutcomeKind(StrEnum):
+    DELIVERED = "DELIVERED"
+    RETRY = "RETRY"
+    REFUSED = "REFUSED"
+    GONE = "GONE"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """`is_final`: no further attempt can help, because the fault is ours or the event's."""
+
+    kind: OutcomeKind
+    http_status: int | None = None
+    error: str | None = None
+    response_excerpt: str | None = None
+    is_final: bool = False
+
+
+# Statuses with a meaning of their own; every other one below 200 or from 300 on is worth a retry.
+_KINDS: Final = {
+    400: OutcomeKind.REFUSED,  # the receiver read this event and does not want it: another try seldom helps
+    410: OutcomeKind.GONE,  # CloudEvents webhook spec §2.3 and Standard Webhooks: never call again
+    413: OutcomeKind.REFUSED,
+    415: OutcomeKind.REFUSED,
+    422: OutcomeKind.REFUSED,
+}
+
+
+def judge(answer: Response | Failure) -> Outcome:
+    if isinstance(answer, Failure):
+        return Outcome(OutcomeKind.RETRY, error=f"{answer.kind}: {answer.message}"[:ERROR_LENGTH_MAX])
+    status = answer.status
+    if 200 <= status < 300:
+        return Outcome(OutcomeKind.DELIVERED, status)
+    kind = _KINDS.get(status, OutcomeKind.RETRY)
+    excerpt = answer.body_excerpt[:EXCERPT_BYTES_MAX].decode("utf-8", "replace").replace("\x00", "�")
+    return Outcome(kind, status, f"The endpoint answered {status}.", excerpt or None)

@@ -1,0 +1,1 @@
+"""The HTTP face: routes, the CloudEvents HTTP binding, problem documents and health."""
