@@ -79,6 +79,12 @@ class Unavailable(IssuerError):
     retryable = True
 
 
+class OutcomeUnknown(Unavailable):
+    """A write was asked for and no answer came: it may or may not have happened. Who asks again bears a repetition."""
+
+    title = "The outcome is not known"
+
+
 class SettingsInvalid(IssuerError):
     """The operator's settings cannot be used; only the CLI shows this one."""
 
