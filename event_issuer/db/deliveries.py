@@ -1,0 +1,42 @@
+"""What became of events: attempts, parked events and lag, as their owners read them."""
+
+from event_issuer.db.database import Database
+from event_issuer.db.paging import ById, page_by_id
+from event_issuer.db.tables import Attempt, ParkedEvent
+from event_issuer.db.work import Row, Statement
+from event_issuer.domain.paging import PageRequest, Slice
+
+
+async def attempts(subscription_id: int, request: PageRequest) -> Slice[Attempt]:
+    return await page_by_id(ById(Attempt, Attempt.id, Attempt.subscription_id == subscription_id), request)
+
+
+async def parked_events(subscription_id: int, request: PageRequest) -> Slice[ParkedEvent]:
+    """Those that wait and the dead letters."""
+    listed = ById(ParkedEvent, ParkedEvent.id, ParkedEvent.subscription_id == subscription_id)
+    return await page_by_id(listed, request)
+
+
+async def lanes_with_heads(database: Database, subscription_id: int) -> list[Row]:
+    """Rows of (cursor, settled above, head, when the event at the cursor was recorded or None)."""
+    return await database.read(
+        Statement(
+            "SELECT lanes.next_offset, lanes.settled_above, log_heads.next_offset, log_records.recorded_at_us "
+            "FROM lanes JOIN log_heads ON log_heads.partition_id = lanes.partition_id LEFT JOIN log_records "
+            "ON log_records.partition_id = lanes.partition_id AND log_records.log_offset = lanes.next_offset "
+            "WHERE lanes.subscription_id = $1 AND lanes.replay_id IS NULL",
+            (subscription_id,),
+        )
+    )
+
+
+async def parked_counts(database: Database, subscription_id: int) -> tuple[int, int]:
+    """How many wait, and how many are dead letters."""
+    rows = await database.read(
+        Statement(
+            "SELECT COUNT(*) - COUNT(dead_lettered_at_us), COUNT(dead_lettered_at_us) FROM parked_events "
+            "WHERE subscription_id = $1",
+            (subscription_id,),
+        )
+    )
+    return int(rows[0][0]), int(rows[0][1])

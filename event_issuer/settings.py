@@ -1,0 +1,185 @@
+"""The operator's settings: from the environment (`EVENT_ISSUER_…`), a `.env` file and a TOML file, in this order.
+
+Each field is documented here and nowhere else; `docs/settings.md` is generated from it. Knows no part that uses them.
+"""
+
+import os
+from ipaddress import IPv4Network, IPv6Network
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from event_issuer.domain.errors import SettingsInvalid
+from event_issuer.domain.subscriptions import (
+    MAX_IN_FLIGHT_MAX,
+    RETRIES_MAX,
+    RETRY_DELAY_MAX_S,
+    STANDARD_RETRY_DELAYS_S,
+    TIMEOUT_MAX_S,
+    TIMEOUT_MIN_S,
+)
+
+PREFIX: Final = "EVENT_ISSUER_"
+FILE_VARIABLE: Final = "EVENT_ISSUER_FILE"  # the one variable that is no setting: where the TOML file is
+
+MIB: Final = 1024 * 1024
+DAY_S: Final = 24 * 3600
+
+RetryDelay = Annotated[float, Field(ge=0, le=RETRY_DELAY_MAX_S)]
+
+
+class Settings(BaseSettings):
+    """Built by `load_settings`, which turns what is wrong into one refusal."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, env_file=".env", extra="forbid", frozen=True)
+
+    # Where and as whom
+    database_url: str = Field(
+        "sqlite:///event-issuer.db",
+        description="Where everything is kept: `sqlite:///relative.db`, `sqlite:////absolute/path.db` or "
+        "`postgresql://user:password@host:port/database`.",
+        repr=False,  # it may hold a password
+    )
+    database_connections_max: int = Field(
+        10, ge=2, le=100, description="Connections of this process to PostgreSQL. SQLite does not use it."
+    )
+    host: str = Field("127.0.0.1", description="The address to listen on.")
+    port: int = Field(8000, ge=0, le=65535, description="The port to listen on; 0 takes a free one.")
+    public_url: str | None = Field(
+        None,
+        pattern=r"^https?://[^/?#]+(/[^?#]*)?$",
+        description="The address under which partners reach this server; `dataschema` documents are named under it, "
+        "and its origin is what endpoints agree to receive from. By default `http://host:port`.",
+    )
+    sealing_key: SecretStr | None = Field(
+        None,
+        description="32 random bytes in base64 that seal stored credentials; `event-issuer key seal` makes one. "
+        "Without it `serve` does not start. Losing it loses the credentials of every subscription.",
+    )
+
+    # What may come in
+    body_bytes_max: int = Field(
+        8 * MIB, ge=64 * 1024, le=64 * MIB, description="The largest request body; more is refused with 413."
+    )
+    batch_events_max: int = Field(
+        1000, ge=1, le=10_000, description="Events in one `produceEvents`; all of them are checked before the answer."
+    )
+    data_bytes_max: int = Field(
+        1000 * 1000,
+        ge=64 * 1024,
+        le=16 * MIB,
+        description="Data of one event. Events up to 64 KiB are always accepted; the default is just below what "
+        "brokers take.",
+    )
+    event_types_max: int = Field(10_000, ge=1, description="Event types of one tenant.")
+    partitions_max: int = Field(64, ge=1, le=1024, description="Partitions of one event type.")
+    subscriptions_max: int = Field(1000, ge=1, description="Subscriptions of one tenant.")
+    schema_trial_timeout_s: float = Field(
+        2.0, gt=0, le=30, description="How long a schema may be tried before it is refused as too expensive."
+    )
+
+    # How long things are kept
+    dedupe_window_s: int = Field(
+        DAY_S, ge=60, le=30 * DAY_S, description="How long an event's source and id are remembered, in seconds."
+    )
+    dedupe_entries_max: int = Field(
+        10_000_000,
+        ge=1000,
+        description="Events remembered for deduplication, about 150 bytes each; the oldest go first.",
+    )
+    retention_s: int | None = Field(
+        7 * DAY_S, ge=60, description="How long events stay in the log where their type does not say, in seconds."
+    )
+    retention_bytes: int | None = Field(
+        None, ge=MIB, description="Bytes of events kept per partition where the event type does not say."
+    )
+
+    # How events go out
+    http_allowed: bool = Field(
+        False, description="Whether endpoints may be `http`; for development, or inside a network of your own."
+    )
+    allowed_networks: tuple[IPv4Network | IPv6Network, ...] = Field(
+        (),
+        description='Networks beyond the public ones that endpoints may be in, as a JSON list: `["127.0.0.0/8"]`.',
+    )
+    verification_optional: bool = Field(
+        False, description="Whether a subscription may ask for no verification of its endpoint (`verification: NONE`)."
+    )
+    max_in_flight: int = Field(
+        32,
+        ge=1,
+        le=MAX_IN_FLIGHT_MAX,
+        description="Requests to one subscription's endpoint at a time, where the subscription does not say.",
+    )
+    timeout_s: float = Field(
+        15.0,
+        ge=TIMEOUT_MIN_S,
+        le=TIMEOUT_MAX_S,
+        description="Seconds for one delivery with its whole response, where the subscription does not say.",
+    )
+    retry_delays_s: tuple[RetryDelay, ...] = Field(
+        STANDARD_RETRY_DELAYS_S,
+        max_length=RETRIES_MAX,
+        description="Seconds before each further attempt, as a JSON list; after the last one an event is a dead "
+        "letter. The default is the example of Standard Webhooks: ten attempts in some three days.",
+    )
+    unsettled_max: int = Field(
+        2000,
+        ge=1,
+        le=100_000,
+        description="Deliveries of this process that are under way or not yet written down: what a crash can repeat.",
+    )
+    connections_max: int = Field(
+        512, ge=1, le=60_000, description="Connections to endpoints open at a time; stay below the limit of open files."
+    )
+    page_cache_bytes_max: int = Field(
+        256 * MIB, ge=MIB, description="Memory for events that subscriptions share while they read the log."
+    )
+    lease_s: float = Field(
+        15.0, ge=2, le=300, description="After so many seconds another process takes over from one that has died."
+    )
+    grace_s: float = Field(
+        20.0, ge=0, le=600, description="Seconds that requests under way get at shutdown; what remains is repeated."
+    )
+
+    # What is said
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="The least level that is logged."
+    )
+    log_format: Literal["json", "console"] = Field("json", description="Log lines for machines or for people.")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        sources = (init_settings, env_settings, dotenv_settings)
+        path = os.environ.get(FILE_VARIABLE)
+        return (*sources, TomlConfigSettingsSource(settings_cls, path)) if path else sources
+
+
+def load_settings(**overrides: Any) -> Settings:
+    """The settings, with `overrides` above every source.
+
+    Raises SettingsInvalid that names each faulty one, without its value, which may be a secret.
+    """
+    path = os.environ.get(FILE_VARIABLE)
+    if path and not os.path.isfile(path):
+        raise SettingsInvalid(f"{FILE_VARIABLE} names no file: {path}")
+    try:
+        return Settings(**overrides)
+    except ValidationError as error:
+        problems = {str(found["loc"][0]).upper(): found["msg"] for found in error.errors()}
+        raise SettingsInvalid("; ".join(f"{PREFIX}{name}: {what}" for name, what in problems.items())) from None
+    except (OSError, ValueError) as error:  # TOML that is none, a list that is no JSON
+        raise SettingsInvalid(f"The settings cannot be read: {error}") from None
