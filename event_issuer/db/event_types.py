@@ -3,8 +3,11 @@
 from dataclasses import dataclass
 
 from event_issuer.db.changes import Topic, announce
+from event_issuer.db.paging import ById, page_by_id
 from event_issuer.db.tables import EventType, SchemaVersion
 from event_issuer.db.work import Statement, Work
+from event_issuer.domain.errors import LimitExceeded
+from event_issuer.domain.paging import PageRequest, Slice
 from event_issuer.domain.time import Instant
 
 
@@ -20,6 +23,8 @@ class NewEventType:
     deduplicates: bool
     definition: str
     example: str | None
+    retention_s: int | None = None
+    retention_bytes: int | None = None
 
 
 def insert(new: NewEventType, now: Instant) -> Work[int | None]:
@@ -68,10 +73,28 @@ async def by_id(event_type_id: int) -> EventType | None:
     return await EventType.objects().where(EventType.id == event_type_id).first()
 
 
-async def page(after_name: str, limit: int) -> list[EventType]:
-    """Event types in name order, after `after_name`."""
-    query = EventType.objects().where(EventType.name > after_name).order_by(EventType.name).limit(limit)
-    return list(await query)
+def refuse_beyond(tenant_id: int, count_max: int) -> Work[None]:
+    """Raises LimitExceeded when the tenant has `count_max` event types. Two creations at once may pass it by one."""
+    rows = yield Statement("SELECT COUNT(*) FROM event_types WHERE tenant_id = $1", (tenant_id,))
+    if rows[0][0] >= count_max:
+        raise LimitExceeded(f"A tenant may have {count_max} event types; the operator can raise the limit.")
+
+
+async def page(request: PageRequest, key: str | None) -> list[EventType]:
+    """Up to `request.limit` event types in the direction of `request`, from `key` on (None: from its start)."""
+    query = EventType.objects()
+    after, before = (request.after, key) if request.backwards else (key, request.before)
+    if after is not None:
+        query = query.where(EventType.name > after)
+    if before is not None:
+        query = query.where(EventType.name < before)
+    return list(await query.order_by(EventType.name, ascending=not request.backwards).limit(request.limit))
+
+
+async def schema_page(event_type_id: int, request: PageRequest) -> Slice[SchemaVersion]:
+    """In order of their ids, which is that of their versions."""
+    wanted = SchemaVersion.event_type_id == event_type_id
+    return await page_by_id(ById(SchemaVersion, SchemaVersion.id, wanted), request)
 
 
 async def schema_version(event_type_id: int, version: int) -> SchemaVersion | None:
@@ -89,6 +112,9 @@ def partitions_of(event_type_id: int) -> Statement:
     return Statement("SELECT id FROM partitions WHERE event_type_id = $1 ORDER BY number", (event_type_id,))
 
 
-def partition_owner(partition_id: int) -> Statement:
-    """One row of (event type id, partition number)."""
-    return Statement("SELECT event_type_id, number FROM partitions WHERE id = $1", (partition_id,))
+def partition_type(partition_id: int) -> Statement:
+    """One row of (event type name,), or none."""
+    return Statement(
+        "SELECT name FROM event_types JOIN partitions ON event_type_id = event_types.id WHERE partitions.id = $1",
+        (partition_id,),
+    )

@@ -65,6 +65,13 @@ class SchemaInvalid(IssuerError):
     title = "The schema cannot serve as a contract"
 
 
+class ContractBroken(IssuerError):
+    """An event's data is not what its event type promises; the violations say where."""
+
+    code = "CONTRACT_BROKEN"
+    title = "The event breaks its contract"
+
+
 class LimitExceeded(IssuerError):
     code = "LIMIT_EXCEEDED"
     title = "A limit was reached"

@@ -170,7 +170,7 @@ def _authorises(statement: ast.stmt | None) -> bool:
 def _is_guard(call: ast.Call) -> bool:
     path = ast.unparse(call.func).split(".")
     arguments = [ast.unparse(arg) for arg in call.args] + [ast.unparse(word.value) for word in call.keywords]
-    return path[-1].startswith(("authorise", "require_")) and (path[0] == "caller" or "caller" in arguments)
+    return path[-1].lstrip("_").startswith(("authorise", "require_")) and (path[0] == "caller" or "caller" in arguments)
 
 
 def _strings(tree: ast.Module) -> Iterator[tuple[ast.expr, str]]:

@@ -1,0 +1,224 @@
+"""Event types: creating them, looking at them, and asking whether an event would be accepted.
+
+Who may see a type: its owner, whoever may consume it, and whoever holds a policy on it. A type that a caller may not
+see looks like one that does not exist.
+"""
+
+import json
+import re
+from dataclasses import dataclass
+from typing import Final
+
+from event_issuer.contracts.catalogue import Catalogue
+from event_issuer.contracts.trial import SchemaTrial
+from event_issuer.db import event_types as sql
+from event_issuer.db.access import Audit, audit
+from event_issuer.db.changes import ChangeFeed
+from event_issuer.db.database import Database
+from event_issuer.db.tables import EventType, SchemaVersion
+from event_issuer.db.work import Work
+from event_issuer.domain.access import Action, Audience, Caller
+from event_issuer.domain.errors import BadInput, Conflict, NotFound, Violation
+from event_issuer.domain.events import event_from_json
+from event_issuer.domain.paging import PageRequest, Slice, sliced
+from event_issuer.domain.time import Clock
+
+DESCRIPTION_LENGTH_MAX: Final = 4096
+RETENTION_MIN_S: Final = 60
+_NAME = re.compile(r"[a-z][a-z0-9_-]*(\.[a-z0-9_-]+)+")
+NAME_LENGTH_MAX: Final = 200  # becomes a topic's name (249 on Kafka) and a path segment
+# First segments that could be taken for paths or for headers of our own.
+RESERVED: Final = frozenset({"v1", "graphql", "graphiql", "healthz", "readyz", "metrics"})
+
+
+@dataclass(frozen=True, slots=True)
+class EventTypeSpec:
+    """What a caller asks for; None where it leaves the choice to us."""
+
+    name: str
+    description: str
+    definition: object
+    example: object | None
+    audience: Audience = Audience.GRANTED
+    compatibility: str = "FORWARD"
+    validation: str = "ENFORCED"
+    partitions: int = 1
+    deduplicates: bool = True
+    retention_s: int | None = None
+    retention_bytes: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EventTypeLimits:
+    event_types_max: int
+    partitions_max: int
+
+
+@dataclass(frozen=True, slots=True)
+class EventValidation:
+    """`schema_version` is the version that judged; None where the event did not get so far."""
+
+    violations: tuple[Violation, ...]
+    schema_version: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class SchemaDocument:
+    """`is_public`: of an OPEN type, so that caches of all kinds may keep it."""
+
+    body: bytes
+    is_public: bool
+
+
+class EventTypes:
+    def __init__(
+        self,
+        database: Database,
+        catalogue: Catalogue,
+        trial: SchemaTrial,
+        feed: ChangeFeed,
+        clock: Clock,
+        limits: EventTypeLimits,
+    ) -> None:
+        self._database, self._catalogue, self._trial = database, catalogue, trial
+        self._feed, self._clock, self._limits = feed, clock, limits
+
+    async def create(self, caller: Caller, spec: EventTypeSpec) -> EventType:
+        """Raises BadInput, SchemaInvalid, Conflict when the name is taken, LimitExceeded."""
+        caller.authorise(Action.MANAGE_EVENT_TYPES, spec.name)
+        _check(spec, self._limits)
+        await self._trial.try_schema(spec.definition, spec.example)
+        event_type_id = await self._database.run(self._creation(caller, _new(caller, spec)))
+        self._feed.hurry()
+        row = await sql.by_id(event_type_id)
+        if row is None:
+            raise NotFound(f"The event type {spec.name} has gone.")
+        return row
+
+    def _creation(self, caller: Caller, new: sql.NewEventType) -> Work[int]:
+        now = self._clock()
+        yield from sql.refuse_beyond(new.tenant_id, self._limits.event_types_max)
+        event_type_id = yield from sql.insert(new, now)
+        if event_type_id is None:
+            raise Conflict(f"There is an event type {new.name} already; take another name.")
+        detail = {"name": new.name, "audience": new.audience, "partitions": new.partition_count}
+        entry = Audit(caller.tenant_id, caller.principal_id, "create", "event type", event_type_id, detail)
+        yield from audit(entry, now)
+        return event_type_id
+
+    async def get(self, caller: Caller, name: str) -> EventType | None:
+        caller.authorise_presence()
+        row = await sql.by_name(name)
+        return row if row is not None and _may_see(caller, row) else None
+
+    async def by_id(self, caller: Caller, event_type_id: int) -> EventType | None:
+        caller.authorise_presence()
+        row = await sql.by_id(event_type_id)
+        return row if row is not None and _may_see(caller, row) else None
+
+    async def page(self, caller: Caller, request: PageRequest) -> Slice[EventType]:
+        """In name order. Reads on over types that this caller may not see, until the page is full."""
+        caller.authorise_presence()
+        found: list[EventType] = []
+        key = request.before if request.backwards else request.after
+        while len(found) < request.limit:
+            rows = await sql.page(request, key)
+            found += [row for row in rows if _may_see(caller, row)]
+            if len(rows) < request.limit:
+                break
+            key = rows[-1].name
+        return sliced(found[: request.limit], request)
+
+    async def latest_schema(self, caller: Caller, event_type: EventType) -> SchemaVersion | None:
+        self._authorise_sight(caller, event_type)
+        return await sql.latest_schema(event_type.id)
+
+    async def schemas(self, caller: Caller, event_type: EventType, request: PageRequest) -> Slice[SchemaVersion]:
+        self._authorise_sight(caller, event_type)
+        return await sql.schema_page(event_type.id, request)
+
+    def _authorise_sight(self, caller: Caller, event_type: EventType) -> None:
+        if not _may_see(caller, event_type):
+            raise NotFound("There is no such event type.")
+
+    async def validate_event(self, caller: Caller, value: object) -> EventValidation:
+        """Whether the event would be accepted; changes nothing. Raises NotFound for an unknown type."""
+        caller.authorise_presence()
+        try:
+            event, document = event_from_json(value)
+        except BadInput as refusal:
+            return EventValidation(refusal.violations or (Violation("", "cloudevent", refusal.detail),), None)
+        entry = await self._catalogue.entry(event.type)
+        if entry is None or not _may_see_entry(caller, entry.name, entry.audience, entry.tenant_id):
+            raise NotFound(f"There is no event type {event.type!r:.200} that you may see.")
+        if not event.has_json_data:
+            return EventValidation((not_json(event.attributes["datacontenttype"]),), entry.version)
+        return EventValidation(entry.contract.violations(document), entry.version)
+
+    async def schema_document(self, caller: Caller, name: str, version: int) -> SchemaDocument:
+        """One schema as it was registered; those of OPEN types for anyone. Raises NotFound."""
+        row = await self._authorise_reader(caller, name)
+        found = await sql.schema_version(row.id, version)
+        if found is None:
+            raise NotFound(f"The event type {name!r:.200} has no schema version {version}.")
+        return SchemaDocument(found.definition.encode(), row.audience == Audience.OPEN)
+
+    async def _authorise_reader(self, caller: Caller, name: str) -> EventType:
+        row = await sql.by_name(name)
+        if row is None or not _may_see(caller, row):
+            raise NotFound(f"There is no event type {name!r:.200}.")
+        return row
+
+
+def not_json(datacontenttype: str) -> Violation:
+    return Violation(
+        "/datacontenttype", "datacontenttype", f"Data is judged by a JSON Schema; {datacontenttype!r:.80} is no JSON."
+    )
+
+
+def _may_see(caller: Caller, row: EventType) -> bool:
+    return _may_see_entry(caller, row.name, Audience(row.audience), row.tenant_id)
+
+
+def _may_see_entry(caller: Caller, name: str, audience: Audience, owner_tenant_id: int) -> bool:
+    if owner_tenant_id == caller.tenant_id or caller.may_consume(name, audience, owner_tenant_id):
+        return True
+    return caller.may(Action.PRODUCE, name) or caller.may(Action.MANAGE_EVENT_TYPES, name)
+
+
+def _check(spec: EventTypeSpec, limits: EventTypeLimits) -> None:
+    name = spec.name
+    if _NAME.fullmatch(name) is None or len(name) > NAME_LENGTH_MAX or name.partition(".")[0] in RESERVED:
+        raise BadInput(
+            f"{name!r:.80} cannot name an event type: two or more segments of a-z, 0-9, - and _, joined by dots, at "
+            f"most {NAME_LENGTH_MAX} characters, such as cloud.open.operational.train-arrived.v1."
+        )
+    if not 0 < len(spec.description) <= DESCRIPTION_LENGTH_MAX:
+        raise BadInput(f"A description has 1 to {DESCRIPTION_LENGTH_MAX} characters, not {len(spec.description)}.")
+    if not 1 <= spec.partitions <= limits.partitions_max:
+        raise BadInput(f"An event type has 1 to {limits.partitions_max} partitions, not {spec.partitions}.")
+    if spec.retention_s is not None and spec.retention_s < RETENTION_MIN_S:
+        raise BadInput(f"Events are kept for {RETENTION_MIN_S} seconds or more, not {spec.retention_s}.")
+    if spec.retention_bytes is not None and spec.retention_bytes < 1:
+        raise BadInput(f"A partition keeps 1 byte or more, not {spec.retention_bytes}.")
+
+
+def _new(caller: Caller, spec: EventTypeSpec) -> sql.NewEventType:
+    return sql.NewEventType(
+        name=spec.name,
+        tenant_id=caller.tenant_id,
+        description=spec.description,
+        audience=spec.audience.value,
+        compatibility=spec.compatibility,
+        validation=spec.validation,
+        partition_count=spec.partitions,
+        deduplicates=spec.deduplicates,
+        definition=_as_text(spec.definition),
+        example=None if spec.example is None else _as_text(spec.example),
+        retention_s=spec.retention_s,
+        retention_bytes=spec.retention_bytes,
+    )
+
+
+def _as_text(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))

@@ -1,0 +1,208 @@
+"""Producing: from CloudEvents as parsed JSON to durable records, one result per event.
+
+A bad event does not stop the good ones, so what is wrong with one is its result, not an exception. The stages work on
+the whole batch: read → authorise → judge → append. Knows no wire; `data` is serialised once, when the event is read.
+"""
+
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from hashlib import blake2b
+from typing import Final
+
+from event_issuer.contracts.catalogue import Catalogue, CatalogueEntry
+from event_issuer.domain.access import Action, Caller
+from event_issuer.domain.errors import (
+    BadInput,
+    Conflict,
+    ContractBroken,
+    Forbidden,
+    IssuerError,
+    LimitExceeded,
+    NotFound,
+    OutcomeUnknown,
+    Unavailable,
+    Violation,
+)
+from event_issuer.domain.events import CloudEvent, event_from_json
+from event_issuer.domain.time import Instant
+from event_issuer.eventlog.protocol import Appended, AppendStatus, EventLog, NewRecord
+from event_issuer.resolvers.event_types import not_json
+
+DIGEST_BYTES: Final = 16  # two of 2^64 events are alike by chance: nothing to fear within a window of millions
+
+
+class ProduceStatus(StrEnum):
+    PERSISTED = "PERSISTED"
+    DUPLICATE = "DUPLICATE"
+    POSSIBLY_PERSISTED = "POSSIBLY_PERSISTED"
+    REJECTED = "REJECTED"
+
+
+@dataclass(slots=True)
+class Produced:
+    """What became of one event. `partition_id` and `offset` are set when it, or the event it repeats, is in the log."""
+
+    index: int
+    status: ProduceStatus = ProduceStatus.REJECTED
+    event: CloudEvent | None = None
+    partition_id: int | None = None
+    offset: int | None = None
+    recorded_at: Instant | None = None
+    schema_version: int | None = None
+    problem: IssuerError | None = None
+    violations: Sequence[Violation] = ()
+    attributes: dict[str, str] = field(default_factory=dict)  # of an event that could not be read: what could
+
+    def reject(self, problem: IssuerError) -> None:
+        self.status, self.problem, self.violations = ProduceStatus.REJECTED, problem, problem.violations
+
+
+@dataclass(slots=True)
+class _Accepted:
+    """An event on its way into the log."""
+
+    result: Produced
+    record: NewRecord
+
+
+class Producing:
+    def __init__(self, log: EventLog, catalogue: Catalogue, *, events_max: int, data_bytes_max: int) -> None:
+        self._log, self._catalogue = log, catalogue
+        self._events_max, self._data_bytes_max = events_max, data_bytes_max
+
+    async def produce(self, caller: Caller, values: Sequence[object]) -> list[Produced]:
+        """One result per value, in order. Raises LimitExceeded, with nothing appended, for a batch that is too large."""
+        caller.authorise_presence()
+        if len(values) > self._events_max:
+            raise LimitExceeded(f"A batch has at most {self._events_max} events, not {len(values)}; send it in parts.")
+        results = [Produced(index) for index in range(len(values))]
+        read = [_read(result, value) for result, value in zip(results, values, strict=True)]
+        entries = await self._entries({result.event.type for result in results if result.event is not None})
+        accepted: list[_Accepted] = []
+        for result, document in zip(results, read, strict=True):
+            if result.event is None:
+                continue
+            try:
+                record = self._accept(caller, result.event, document, entries.get(result.event.type))
+            except IssuerError as refusal:
+                result.reject(refusal)
+            else:
+                result.schema_version = record.schema_version
+                accepted.append(_Accepted(result, record))
+        await self._append(accepted)
+        return results
+
+    async def _entries(self, names: set[str]) -> dict[str, CatalogueEntry]:
+        found = {name: self._catalogue.known(name) or await self._catalogue.entry(name) for name in names}
+        return {name: entry for name, entry in found.items() if entry is not None}
+
+    def _accept(self, caller: Caller, event: CloudEvent, document: object, entry: CatalogueEntry | None) -> NewRecord:
+        """The record of an event that may go into the log; raises what is wrong with it otherwise."""
+        entry = _authorised(caller, event, entry)
+        data = event.data
+        if data is not None and len(data) > self._data_bytes_max:
+            raise LimitExceeded(f"The data has {len(data)} bytes; at most {self._data_bytes_max} are taken.")
+        if not event.has_json_data:
+            _refuse_data(not_json(event.attributes["datacontenttype"]))
+        if data is None:
+            _refuse_data(Violation("", "required", "The event has no data; its contract asks for a document."))
+        if not entry.contract.accepts(document):
+            _refuse_data(*entry.contract.violations(document))
+        return NewRecord(
+            partition_id=_partition(entry, event),
+            event=event,
+            schema_version=entry.version,
+            identity_digest=_identity(caller, entry, event) if entry.deduplicates else None,
+            content_digest=_content(event),
+        )
+
+    async def _append(self, accepted: Sequence[_Accepted]) -> None:
+        try:
+            outcomes = await self._log.append([one.record for one in accepted])
+        except OutcomeUnknown as problem:
+            for one in accepted:
+                one.result.reject(problem)
+                one.result.status = ProduceStatus.POSSIBLY_PERSISTED
+        except (LimitExceeded, Unavailable) as problem:
+            for one in accepted:
+                one.result.reject(problem)
+        else:
+            for one, outcome in zip(accepted, outcomes, strict=True):
+                _note(one.result, outcome)
+
+
+def _read(result: Produced, value: object) -> object:
+    """Reads the event into `result`, or rejects it there; the document to judge."""
+    try:
+        result.event, document = event_from_json(value)
+    except BadInput as refusal:
+        result.reject(refusal)
+        if isinstance(value, dict):
+            named = {name: value.get(name) for name in ("id", "source", "type")}
+            result.attributes = {name: text[:NAMED_CHARS] for name, text in named.items() if isinstance(text, str)}
+        return None
+    result.attributes = result.event.attributes
+    return document
+
+
+NAMED_CHARS: Final = 200  # of an attribute that may be what is wrong
+
+
+def _authorised(caller: Caller, event: CloudEvent, entry: CatalogueEntry | None) -> CatalogueEntry:
+    """A type that the caller may neither produce nor see looks like one that does not exist."""
+    if entry is not None and caller.may_produce_from(entry.name, event.source):
+        return entry
+    name = event.type[:NAMED_CHARS]
+    if entry is not None and caller.may(Action.PRODUCE, entry.name):
+        raise Forbidden(f"{caller.principal_name} may produce {name}, but not from the source {event.source[:200]!r}.")
+    if entry is not None and caller.may_consume(entry.name, entry.audience, entry.tenant_id):
+        raise Forbidden(f"{caller.principal_name} needs a policy for PRODUCE on {name}.")
+    raise NotFound(f"There is no event type {name!r} that you may produce.")
+
+
+def _refuse_data(*violations: Violation) -> None:
+    first = violations[0]
+    place = first.path or "the document"
+    more = f" (and {len(violations) - 1} more)" if len(violations) > 1 else ""
+    raise ContractBroken(f"{first.message}, at {place}{more}", violations=violations)
+
+
+def _partition(entry: CatalogueEntry, event: CloudEvent) -> int:
+    """Events of one key share a partition; those without one are spread by their id."""
+    count = len(entry.partition_ids)
+    if count == 1:
+        return entry.partition_ids[0]
+    key = event.partitionkey or event.id
+    return entry.partition_ids[zlib.crc32(key.encode()) % count]
+
+
+def _identity(caller: Caller, entry: CatalogueEntry, event: CloudEvent) -> bytes:
+    """Tenant, event type, source and id: NUL can stand in none of the texts."""
+    name = f"{caller.tenant_id}\0{entry.id}\0{event.source}\0{event.id}"
+    return blake2b(name.encode(), digest_size=DIGEST_BYTES).digest()
+
+
+def _content(event: CloudEvent) -> bytes:
+    attributes = "\0".join(f"{name}\0{value}" for name, value in sorted(event.attributes.items()))
+    digest = blake2b(attributes.encode(), digest_size=DIGEST_BYTES)
+    digest.update(b"\0\0" + event.data if event.data is not None else b"")
+    return digest.digest()
+
+
+def _note(result: Produced, outcome: Appended) -> None:
+    result.partition_id, result.offset = outcome.partition_id, outcome.offset
+    result.recorded_at = outcome.recorded_at
+    match outcome.status:
+        case AppendStatus.PERSISTED:
+            result.status = ProduceStatus.PERSISTED
+        case AppendStatus.DUPLICATE:
+            result.status = ProduceStatus.DUPLICATE
+        case AppendStatus.CONFLICT:
+            source, id_ = result.attributes["source"], result.attributes["id"]
+            result.reject(
+                Conflict(
+                    f"Another event of source {source[:200]!r} has the id {id_[:200]!r}; an id is never given twice."
+                )
+            )
