@@ -3,16 +3,15 @@
 Built once per change of the subscription; its lanes share it. Knows nothing of the log or of how lanes read.
 """
 
-import base64
-import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from event_issuer.db.tables import Subscription
+from event_issuer.domain.credentials import Credentials
 from event_issuer.domain.subscriptions import DeliverySettings, Ordering
 from event_issuer.egress.addresses import AddressRules
 from event_issuer.egress.urls import Target, parse_target
-from event_issuer.security.sealing import Sealer
+from event_issuer.security.sealing import CREDENTIALS, SIGNING_SECRET, Sealer
 
 USER_AGENT = "event-issuer"
 
@@ -51,33 +50,15 @@ def activate(row: Subscription, sealer: Sealer, rules: AddressRules, origin: str
         target=parse_target(row.url, rules),
         rules=rules,
         ordering=Ordering(row.ordering),
-        settings=delivery_settings(row.delivery),
+        settings=DeliverySettings.from_json(row.delivery),
         signing_key=sealer.unseal(row.sealed_signing_secret, purpose=SIGNING_SECRET),
         head=_head(row, sealer, origin),
-    )
-
-
-SIGNING_SECRET = "subscription.signing_secret"
-CREDENTIALS = "subscription.credentials"
-
-
-def delivery_settings(stored: str) -> DeliverySettings:
-    members = json.loads(stored)
-    return DeliverySettings(
-        max_in_flight=members["max_in_flight"],
-        timeout_s=members["timeout_s"],
-        retry_delays_s=tuple(members["retry_delays_s"]),
     )
 
 
 def _head(row: Subscription, sealer: Sealer, origin: str) -> bytes:
     lines = [f"user-agent: {USER_AGENT}", f"webhook-request-origin: {origin}"]
     if row.sealed_credentials is not None:
-        credentials = json.loads(sealer.unseal(row.sealed_credentials, purpose=CREDENTIALS))
-        if "api_key" in credentials:
-            lines.append(f"{row.api_key_header}: {credentials['api_key']}")
-        if "basic" in credentials:
-            user, password = credentials["basic"]
-            token = base64.b64encode(f"{user}:{password}".encode()).decode()
-            lines.append(f"authorization: Basic {token}")
+        credentials = Credentials.decode(sealer.unseal(row.sealed_credentials, purpose=CREDENTIALS))
+        lines += [f"{name}: {value}" for name, value in credentials.headers()]
     return "".join(line + "\r\n" for line in lines).encode("latin-1")

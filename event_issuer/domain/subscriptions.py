@@ -3,7 +3,8 @@
 `TRANSITIONS` is the table that `docs/subscriptions.md` prints; whatever is not in it is a CONFLICT.
 """
 
-from dataclasses import dataclass
+import json
+from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Final
 
@@ -122,6 +123,14 @@ class DeliverySettings:
             raise BadInput(f"A schedule has at most {RETRIES_MAX} delays, not {len(self.retry_delays_s)}.")
         if any(not 0 <= delay <= RETRY_DELAY_MAX_S for delay in self.retry_delays_s):
             raise BadInput(f"A retry delay is 0 to {RETRY_DELAY_MAX_S} seconds.")
+
+    @classmethod
+    def from_json(cls, text: str) -> "DeliverySettings":
+        members = json.loads(text)
+        return cls(members["max_in_flight"], members["timeout_s"], tuple(members["retry_delays_s"]))
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self))
 
     @property
     def attempts_max(self) -> int:

@@ -73,7 +73,7 @@ class Producing:
         self._events_max, self._data_bytes_max = events_max, data_bytes_max
 
     async def produce(self, caller: Caller, values: Sequence[object]) -> list[Produced]:
-        """One result per value, in order. Raises LimitExceeded, with nothing appended, for a batch that is too large."""
+        """One result per value, in order. Raises LimitExceeded, with nothing appended, for too large a batch."""
         caller.authorise_presence()
         if len(values) > self._events_max:
             raise LimitExceeded(f"A batch has at most {self._events_max} events, not {len(values)}; send it in parts.")

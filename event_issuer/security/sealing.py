@@ -17,6 +17,9 @@ from event_issuer.domain.errors import SettingsInvalid
 
 KEY_BYTES: Final = 32
 NONCE_BYTES: Final = 12
+# The purposes there are.
+SIGNING_SECRET: Final = "subscription.signing_secret"
+CREDENTIALS: Final = "subscription.credentials"
 _VERSION: Final = b"\x01"
 _KEY_ID_BYTES: Final = 4
 
