@@ -110,6 +110,27 @@ def insert_lanes(subscription_id: int, starts: Sequence[LaneStart]) -> Work[None
         )
 
 
+def change_event_types(subscription_id: int, starts: Mapping[int, Sequence[LaneStart]]) -> Work[None]:
+    """Makes the keys of `starts` the event types of the subscription: a new one begins at its starts, one that is no
+    longer among them loses its lanes and what is parked there."""
+    rows = yield Statement(
+        "SELECT event_type_id FROM subscription_event_types WHERE subscription_id = $1", (subscription_id,)
+    )
+    present = {row[0] for row in rows}
+    for event_type_id in sorted(present - starts.keys()):
+        pair = (subscription_id, event_type_id)
+        its_partitions = "partition_id IN (SELECT id FROM partitions WHERE event_type_id = $2)"
+        for table in ("parked_events", "lanes"):
+            yield Statement(f"DELETE FROM {table} WHERE subscription_id = $1 AND {its_partitions}", pair)
+        yield Statement("DELETE FROM subscription_event_types WHERE subscription_id = $1 AND event_type_id = $2", pair)
+    for event_type_id in sorted(starts.keys() - present):
+        yield Statement(
+            "INSERT INTO subscription_event_types (subscription_id, event_type_id) VALUES ($1, $2)",
+            (subscription_id, event_type_id),
+        )
+        yield from insert_lanes(subscription_id, starts[event_type_id])
+
+
 def alter(
     dialect: Dialect,
     tenant_id: int,

@@ -28,6 +28,11 @@ class Cursor:
             return "[]"
         return json.dumps([list(pair) for pair in zip(self._starts, self._ends, strict=True)], separators=(",", ":"))
 
+    @property
+    def count_above(self) -> int:
+        """How many offsets above `next_offset` are settled."""
+        return sum(self._ends) - sum(self._starts)
+
     def is_settled(self, offset: int) -> bool:
         if offset < self.next_offset:
             return True

@@ -1,0 +1,57 @@
+"""What became of a subscription's events: attempts, parked events and how far behind it is, for its owner."""
+
+from dataclasses import dataclass
+
+from event_issuer.db import deliveries as sql
+from event_issuer.db import subscriptions
+from event_issuer.db.database import Database
+from event_issuer.db.tables import Attempt, ParkedEvent
+from event_issuer.domain.access import Action, Caller
+from event_issuer.domain.cursor import Cursor
+from event_issuer.domain.errors import NotFound
+from event_issuer.domain.paging import PageRequest, Slice
+from event_issuer.domain.time import SECOND_US, Clock
+
+
+@dataclass(frozen=True, slots=True)
+class Lag:
+    """`events` are not yet settled; `seconds` is the age of the oldest of them, 0 when there is none."""
+
+    events: int
+    seconds: float
+    parked: int
+    dead_lettered: int
+
+
+class Deliveries:
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database, self._clock = database, clock
+
+    async def attempts(self, caller: Caller, subscription_id: int, request: PageRequest) -> Slice[Attempt]:
+        """The oldest first. Raises NotFound."""
+        await self._authorise_owner(caller, subscription_id)
+        return await sql.attempts(subscription_id, request)
+
+    async def parked_events(self, caller: Caller, subscription_id: int, request: PageRequest) -> Slice[ParkedEvent]:
+        """The oldest first, dead letters among them. Raises NotFound."""
+        await self._authorise_owner(caller, subscription_id)
+        return await sql.parked_events(subscription_id, request)
+
+    async def lag(self, caller: Caller, subscription_id: int) -> Lag:
+        """Raises NotFound."""
+        await self._authorise_owner(caller, subscription_id)
+        events, oldest = 0, None
+        for next_offset, settled_above, head, recorded_at in await sql.lanes_with_heads(
+            self._database, subscription_id
+        ):
+            events += head - next_offset - Cursor.parse(next_offset, settled_above).count_above
+            if recorded_at is not None:
+                oldest = recorded_at if oldest is None else min(oldest, recorded_at)
+        parked, dead_lettered = await sql.parked_counts(self._database, subscription_id)
+        seconds = 0.0 if oldest is None else max(0, self._clock() - oldest) / SECOND_US
+        return Lag(events, seconds, parked, dead_lettered)
+
+    async def _authorise_owner(self, caller: Caller, subscription_id: int) -> None:
+        caller.authorise(Action.MANAGE_SUBSCRIPTIONS)
+        if await subscriptions.by_id(caller.tenant_id, subscription_id) is None:
+            raise NotFound("There is no such subscription.")
