@@ -56,6 +56,22 @@ def style_of(stream: Terminal, environ: Mapping[str, str]) -> Style:
     return Style(not is_plain, stream.encoding or "ascii")
 
 
+def opening(style: Style) -> list[str]:
+    title = "Half an hour on a railway line, from a GraphQL mutation to a signed webhook"
+    return [style.paint(title, "bold"), ""]
+
+
+def step(style: Style, name: str, text: str) -> str:
+    """Something that was set up."""
+    return f"{style.paint(f'{name:13}', 'dim')} {style.text(text)}"
+
+
+def heading(style: Style) -> str:
+    """Over the columns of the happenings."""
+    cells = ["outcome".ljust(10), "line", "event type".ljust(_TYPE_WIDTH), "key".ljust(_KEY_WIDTH), "subject"]
+    return style.paint(" ".join(cells), "dim")
+
+
 def answered(style: Style, entry: Entry, result: Result) -> list[str]:
     """The answer to one produced event, with what was wrong with it."""
     match result.status:

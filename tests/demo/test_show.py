@@ -23,7 +23,14 @@ BROKEN = Result(
 )
 
 
+def test_what_was_set_up() -> None:
+    assert show.opening(PLAIN) == ["Half an hour on a railway line, from a GraphQL mutation to a signed webhook", ""]
+    assert show.step(PLAIN, "event type", "a.b.v1") == "event type    a.b.v1"
+    assert show.step(COLOURED, "event type", "a.b.v1") == "\x1b[2mevent type   \x1b[0m a.b.v1"
+
+
 def test_an_accepted_event() -> None:
+    assert show.heading(PLAIN) == "outcome    line event type               key          subject"
     assert show.answered(PLAIN, entry(7), Result("PERSISTED")) == [
         "✓ accepted    7 train-arrived            807          OSL"
     ]
