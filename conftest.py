@@ -1,3 +1,9 @@
 """Loads the plugins of every test run, however pytest is started."""
 
+from hypothesis import settings
+
 pytest_plugins = ["tests.no_skips"]
+
+# The same examples in every run: a test that fails now and then is a defect. A busy machine may take its time.
+settings.register_profile("house", derandomize=True, deadline=None)
+settings.load_profile("house")

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from event_issuer.domain.errors import Forbidden
+from event_issuer.domain.errors import Forbidden, Unauthenticated
 
 EVERYTHING = "*"
 
@@ -79,7 +79,11 @@ class Caller:
         )
 
     def authorise(self, action: Action, event_type: str | None = None) -> None:
-        """Raises Forbidden unless a policy allows `action`: on this event type, or, when None, on any at all."""
+        """Raises Forbidden unless a policy allows `action`: on this event type, or, when None, on any at all.
+
+        Raises Unauthenticated for the anonymous caller, whom a policy cannot help.
+        """
+        self.authorise_presence()
         if event_type is None:
             if not any(policy.action is action for policy in self.policies):
                 raise Forbidden(f"{self.principal_name} needs a policy for {action}.")
@@ -87,12 +91,18 @@ class Caller:
             raise Forbidden(f"{self.principal_name} needs a policy for {action} on {event_type}.")
 
     def authorise_presence(self) -> None:
-        """For what every known principal may ask; the answer shows only what is this caller's to see."""
+        """For what every known principal may ask; the answer shows only what is this caller's to see.
+
+        Raises Unauthenticated for the anonymous caller.
+        """
         if self.principal_id <= 0:
-            raise Forbidden("This needs a principal.")
+            raise Unauthenticated("This needs a principal; send an API key.")
 
 
 DECISIONS_MAX = 1024  # distinct (action, event type) pairs remembered per caller; a batch seldom has more types
+
+# Whoever sends no credentials: may do what needs no policy, which is to read what is OPEN.
+ANONYMOUS = Caller(principal_id=0, principal_name="anonymous", tenant_id=0, tenant_name="", policies=())
 
 
 def _decide(policies: Iterable[Policy], action: Action, event_type: str) -> bool:

@@ -8,38 +8,28 @@ Patterns are ECMA-262 without look-around and back-references, so that matching 
 text. `format` is asserted; a format that the dialect does not know is ignored, as the specification has it.
 """
 
-import json
 from collections.abc import Sequence
 from functools import cached_property
 from typing import cast
 
 import jsonschema_rs
 
-from event_issuer.domain.dialects import DEFAULT_DIALECT, DIALECTS, Dialect, dialect_named, pointer_token
+from event_issuer.domain.dialects import DEFAULT_DIALECT, DIALECTS, Dialect, dialect_named
 from event_issuer.domain.errors import SchemaInvalid, Violation
 from event_issuer.domain.expansion import Expansion
-from event_issuer.domain.violations import VIOLATIONS_MAX, refuse, shortened, violation
+from event_issuer.domain.json_values import json_bytes, json_type
+from event_issuer.domain.violations import VIOLATIONS_MAX, pointer_token, refuse, shortened, violation
 
 # Schemas of real event types are some KiB; a whole industry model is some hundred.
 SCHEMA_BYTES_MAX = 256 * 1024
 # An example is one event's data; events up to this size are always accepted.
 EXAMPLE_BYTES_MAX = 64 * 1024
-# Levels of JSON. An object inside an object takes two of them, so this is some thirty objects deep.
-DEPTH_MAX = 64
 # Compiled size of one pattern. `^[\p{L} ]{1,50}$` needs 3 MB; from 10 MB on, 16 KiB of text can take 5 ms.
 PATTERN_BYTES_MAX = 4_000_000
 # Checks that may fail on a document that is explained in full: jsonschema-rs makes all errors before it shows
 # one, and an error takes about 4 µs.
 EXPLAINED_CHECKS_MAX = 10_000
 
-_JSON_TYPES = {
-    bool: "a boolean",
-    int: "a number",
-    float: "a number",
-    str: "a string",
-    list: "an array",
-    type(None): "null",
-}
 # The library's words for these say something else than what was broken.
 _BETTER_MESSAGES = {"contains": "The number of items that match 'contains' is out of its bounds"}
 
@@ -61,8 +51,7 @@ def check_definition(definition: object) -> None:
 def encode_definition(definition: object) -> bytes:
     """The schema as JSON. Raises `SchemaInvalid` if it is not an object, too large, too deep or not JSON."""
     if not isinstance(definition, dict):
-        found = _JSON_TYPES.get(type(definition), "something else")
-        raise SchemaInvalid(f"A schema that can serve as a contract is a JSON object, not {found}")
+        raise SchemaInvalid(f"A schema that can serve as a contract is a JSON object, not {json_type(definition)}")
     return _encode(definition, "schema", SCHEMA_BYTES_MAX)
 
 
@@ -72,26 +61,13 @@ def encode_example(example: object) -> bytes:
 
 
 def _encode(value: object, what: str, bytes_max: int) -> bytes:
-    if _is_deeper(value, DEPTH_MAX):
-        raise SchemaInvalid(f"The {what} is nested more than {DEPTH_MAX} levels deep")
     try:
-        encoded = json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
-    except (ValueError, TypeError) as error:
-        raise SchemaInvalid(shortened(f"The {what} is not JSON: {error}")) from error
+        encoded = json_bytes(value)
+    except ValueError as problem:
+        raise SchemaInvalid(f"The {what} is {problem}") from problem
     if len(encoded) > bytes_max:
         raise SchemaInvalid(f"The {what} has {len(encoded)} bytes; at most {bytes_max} are taken")
     return encoded
-
-
-def _is_deeper(value: object, levels: int) -> bool:
-    level = [value]
-    for _ in range(levels):
-        level = [child for parent in level for child in _children(parent)]
-    return any(isinstance(value, (dict, list)) for value in level)
-
-
-def _children(value: object) -> Sequence[object]:
-    return list(value.values()) if isinstance(value, dict) else value if isinstance(value, list) else ()
 
 
 def _dialect_of(definition: dict[str, object]) -> Dialect:

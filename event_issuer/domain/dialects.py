@@ -10,6 +10,8 @@ from enum import Enum, auto
 
 import jsonschema_rs
 
+from event_issuer.domain.violations import pointer_token
+
 
 class Place(Enum):
     """What the schemas under a keyword apply to, seen from the value that the keyword is checked on."""
@@ -72,6 +74,7 @@ _2020_12 = Dialect(
     places=_PLACES_OF_ALL
     | {
         "dependentSchemas": Place.SAME,
+        "dependencies": Place.SAME,  # no keyword any more, but the library still applies it
         "unevaluatedProperties": Place.EVERY_PROPERTY,
         "unevaluatedItems": Place.EVERY_ITEM,
         "prefixItems": Place.ITEM,
@@ -120,8 +123,3 @@ def _members(keyword: str, value: object) -> Iterable[tuple[str | int | None, ob
     if keyword in _MAPS and isinstance(value, dict):
         return value.items()
     return enumerate(value) if isinstance(value, list) else [(None, value)]
-
-
-def pointer_token(key: str) -> str:
-    """One reference token of a JSON Pointer (RFC 6901, section 3)."""
-    return key.replace("~", "~0").replace("/", "~1")

@@ -8,27 +8,50 @@ import base64
 import binascii
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Final
+from datetime import UTC, datetime
+from typing import Final, TypeVar
 
 from event_issuer.domain.errors import BadInput, Violation
+from event_issuer.domain.json_values import json_bytes, json_document, json_type
+from event_issuer.domain.violations import pointer_token, violation
+
+_T = TypeVar("_T")
+_R = TypeVar("_R")
 
 REQUIRED: Final = ("specversion", "id", "source", "type")
-OPTIONAL: Final = ("datacontenttype", "dataschema", "subject", "time", "partitionkey")
 NAME_LENGTH_MAX: Final = 64  # core §3.1 advises 20; longer names are rare and harmless, unbounded ones are not
-VALUE_LENGTH_MAX: Final = 2048  # an attribute becomes an HTTP header of each delivery; receivers cap those near 8 KiB
-ATTRIBUTES_MAX: Final = 64  # the same reason
+# An attribute becomes an HTTP header of each delivery, and receivers take 8 KiB (Tomcat) to 16 KiB (Node) of those.
+VALUE_LENGTH_MAX: Final = 2048
+ATTRIBUTES_LENGTH_MAX: Final = 6 * 1024  # all names and values together
+ATTRIBUTES_MAX: Final = 64
 
 _NAME = re.compile(r"[a-z0-9]+")
-# Core §3.1: no control characters, no surrogates, no noncharacters.
-_FORBIDDEN_CHARACTER = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]")
-_URI_REFERENCE = re.compile(r"[A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=%\u00a0-\U0010ffff]+")
-_ABSOLUTE_URI = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*:.+")
-_TIME = re.compile(r"(\d{4}-\d\d-\d\d)[Tt](\d\d:\d\d:)([0-5]\d|60)(\.\d+)?([Zz]|[+-]([01]\d|2[0-3]):[0-5]\d)")
-_MEDIA_TYPE = re.compile(r"[!#$&^_.+\-A-Za-z0-9]+/[!#$&^_.+\-A-Za-z0-9]+\s*(;.*)?")
+# Core §3.1: no control characters, no unpaired surrogates, none of Unicode's 66 noncharacters.
+_NONCHARACTERS = "".join(f"{chr(plane + 0xFFFE)}{chr(plane + 0xFFFF)}" for plane in range(0, 0x110000, 0x10000))
+_FORBIDDEN_CHARACTER = re.compile(f"[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef{_NONCHARACTERS}]")
+# RFC 3986 §4.1: [scheme:][//authority]path[?query][#fragment]; without a scheme, the first segment has no colon.
+_URI_REFERENCE = re.compile(
+    r"(?:[a-z][a-z0-9+.\-]*:|(?![^/?#]*:))"
+    r"(?://(?:[a-z0-9\-._~!$&'()*+,;=:@]|%[0-9a-f]{2})*(?:\[[0-9a-fv.:]+\](?::[0-9]*)?)?(?=[/?#]|\Z))?"
+    r"(?:[a-z0-9\-._~!$&'()*+,;=:@/]|%[0-9a-f]{2})*"
+    r"(?:\?(?:[a-z0-9\-._~!$&'()*+,;=:@/?]|%[0-9a-f]{2})*)?"
+    r"(?:#(?:[a-z0-9\-._~!$&'()*+,;=:@/?]|%[0-9a-f]{2})*)?",
+    re.IGNORECASE | re.ASCII,
+)
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*:.")
+_TIME = re.compile(
+    r"(\d{4}-\d\d-\d\d)[Tt](\d\d:\d\d:)([0-5]\d|60)(\.\d+)?([Zz]|[+-](?:[01]\d|2[0-3]):[0-5]\d)", re.ASCII
+)
+# RFC 6838 §4.2 and RFC 2045 §5.1. All of it is ASCII: it becomes a header as it is.
+_TOKEN = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
+_MEDIA_TYPE = re.compile(
+    rf"[0-9A-Za-z][!#$&\-^_.+0-9A-Za-z]*/[0-9A-Za-z][!#$&\-^_.+0-9A-Za-z]*"
+    rf'(?: *;(?: *{_TOKEN}=(?:{_TOKEN}|"(?:[ !#-\[\]-~]|\\[ -~])*"))?)* *'
+)
 _JSON_MEDIA_TYPE = re.compile(r"[^/;\s]+/(?:[^;\s]*\+)?json\s*(?:;.*)?", re.IGNORECASE)
+_CHARSET = re.compile(r';\s*charset="?([^\s;"]+)', re.IGNORECASE)
 _INTEGER_MIN, _INTEGER_MAX = -(2**31), 2**31 - 1  # core §3.1: Integer is 32 bits, signed
 
 
@@ -59,6 +82,16 @@ class CloudEvent:
     def has_json_data(self) -> bool:
         return is_json(self.attributes.get("datacontenttype"))
 
+    @property
+    def text(self) -> str | None:
+        """The data as text; None where there is none, or its type or its bytes say that it is not UTF-8."""
+        if self.data is None or not _is_utf8(self.attributes.get("datacontenttype"), self.data):
+            return None
+        try:
+            return self.data.decode()
+        except UnicodeDecodeError:
+            return None
+
 
 def is_json(datacontenttype: str | None) -> bool:
     """JSON event format §3.1: absent means application/json; `*/json` and `*/*+json` are JSON in any case."""
@@ -70,64 +103,74 @@ def event_from_json(value: object) -> tuple[CloudEvent, object]:
 
     Raises BadInput with every violation found. Data is serialised here, once; from here on it is bytes.
     """
-    if not isinstance(value, Mapping):
-        raise BadInput(f"A CloudEvent is a JSON object, not {_json_type(value)}.")
-    violations: list[Violation] = []
-    attributes: dict[str, str] = {}
-    for name, member in value.items():
-        if name == "data" or name == "data_base64" or member is None:
-            continue  # JSON event format §2.2: a null attribute is an unset one
-        try:
-            attributes[name] = _canonical(name, member)
-        except ValueError as problem:
-            violations.append(Violation(f"/{name}", "attribute", str(problem)))
-    violations.extend(_missing(attributes, violations))
+    if not isinstance(value, dict):
+        raise BadInput(f"A CloudEvent is a JSON object, not {json_type(value)}.")
+    attributes, violations = _attributes(value)
     event, document = CloudEvent(attributes, None), None
     if not violations:
         try:
             event.data, document = _data(attributes.get("datacontenttype"), value)
         except ValueError as problem:
-            violations.append(Violation("/data", "data", str(problem)))
+            violations.append(violation("/data", "data", str(problem)))
     if violations:
-        raise BadInput("The CloudEvent is not well formed: " + violations[0].message, violations=violations)
+        more = f" (and {len(violations) - 1} more)" if len(violations) > 1 else ""
+        raise BadInput(f"The CloudEvent is not well formed: {violations[0].message}{more}", violations=violations)
     return event, document
 
 
-def _missing(attributes: Mapping[str, str], found: list[Violation]) -> list[Violation]:
-    faulty = {violation.path for violation in found}
-    missing = [name for name in REQUIRED if name not in attributes and f"/{name}" not in faulty]
-    problems = [Violation(f"/{name}", "required", f"The attribute {name} is missing.") for name in missing]
-    if len(attributes) > ATTRIBUTES_MAX:
-        message = f"An event may have {ATTRIBUTES_MAX} attributes, not {len(attributes)}."
-        problems.append(Violation("", "attributes", message))
-    return problems
+def _attributes(members: Mapping[str, object]) -> tuple[dict[str, str], list[Violation]]:
+    attributes: dict[str, str] = {}
+    found: list[Violation] = []
+    if len(members) > ATTRIBUTES_MAX + len(_DATA_MEMBERS):
+        message = f"An event may have {ATTRIBUTES_MAX} attributes; this object has {len(members)} members."
+        return attributes, [violation("", "attributes", message)]
+    length = 0
+    for name, member in members.items():
+        if name in _DATA_MEMBERS or member is None:
+            continue  # JSON event format §2.2: a null attribute is an unset one
+        try:
+            text = attributes[name] = _canonical(name, member)
+        except ValueError as problem:
+            found.append(violation(f"/{pointer_token(name)}", "attribute", str(problem)))
+        else:
+            length += len(name) + len(text)
+    missing = [name for name in REQUIRED if members.get(name) is None]
+    found += [violation(f"/{name}", "required", f"The attribute {name} is missing.") for name in missing]
+    if length > ATTRIBUTES_LENGTH_MAX:
+        message = f"All attributes together have {length} characters; at most {ATTRIBUTES_LENGTH_MAX} are allowed."
+        found.append(violation("", "attributes", message))
+    return attributes, found
 
 
-def _canonical(name: object, value: object) -> str:
+_DATA_MEMBERS: Final = ("data", "data_base64")
+
+
+def _canonical(name: str, value: object) -> str:
     """The canonical string form of an attribute (core §3.1), or ValueError saying what is wrong with it."""
-    if not isinstance(name, str) or _NAME.fullmatch(name) is None or len(name) > NAME_LENGTH_MAX:
+    check = _CHECKS.get(name)
+    if check is None and (_NAME.fullmatch(name) is None or len(name) > NAME_LENGTH_MAX):
         raise ValueError(f"{_shown(name)} is no attribute name: 1 to {NAME_LENGTH_MAX} characters of a-z and 0-9.")
     if isinstance(value, str):
         text = value
-    elif name in REQUIRED or name in OPTIONAL:
-        raise ValueError(f"The attribute {name} is a string, not {_json_type(value)}.")
+    elif check is not None:
+        raise ValueError(f"The attribute {name} is a string, not {json_type(value)}.")
     elif isinstance(value, bool):
         text = "true" if value else "false"
     elif isinstance(value, int) and _INTEGER_MIN <= value <= _INTEGER_MAX:
         text = str(value)
     else:
-        raise ValueError(f"The attribute {name} is a string, a boolean or a 32-bit integer, not {_shown(value)}.")
+        shown = _shown(value) if isinstance(value, int | float) else json_type(value)
+        raise ValueError(f"The attribute {name} is a string, a boolean or a 32-bit integer, not {shown}.")
     if len(text) > VALUE_LENGTH_MAX:
         raise ValueError(f"The attribute {name} has {len(text)} characters; at most {VALUE_LENGTH_MAX} are allowed.")
-    if _FORBIDDEN_CHARACTER.search(text):
-        raise ValueError(f"The attribute {name} has a control character or an unpaired surrogate.")
-    check = _CHECKS.get(name)
+    if not text.isprintable() and _FORBIDDEN_CHARACTER.search(text):  # what is printable is allowed, and told quickly
+        raise ValueError(f"The attribute {name} has a control character, a noncharacter or an unpaired surrogate.")
     if check is not None:
         check(name, text)
     return text
 
 
-def _check_version(name: str, text: str) -> None:
+def _check_version(_: str, text: str) -> None:
     if text != "1.0":
         raise ValueError(f"specversion is 1.0, not {_shown(text)}.")
 
@@ -137,35 +180,45 @@ def _check_filled(name: str, text: str) -> None:
         raise ValueError(f"The attribute {name} is not empty when it is present.")
 
 
-def _check_source(name: str, text: str) -> None:
-    if _URI_REFERENCE.fullmatch(text) is None:
-        raise ValueError(f"source is a non-empty URI-reference, not {_shown(text)}.")
+def _check_source(_: str, text: str) -> None:
+    if not text or _URI_REFERENCE.fullmatch(text) is None:
+        raise ValueError(
+            f"source is a non-empty URI-reference (RFC 3986; what it does not allow is percent-encoded), "
+            f"not {_shown(text)}."
+        )
 
 
-def _check_dataschema(name: str, text: str) -> None:
-    if _URI_REFERENCE.fullmatch(text) is None or _ABSOLUTE_URI.fullmatch(text) is None:
-        raise ValueError(f"dataschema is an absolute URI, not {_shown(text)}.")
+def _check_dataschema(_: str, text: str) -> None:
+    if _SCHEME.match(text) is None or _URI_REFERENCE.fullmatch(text) is None:
+        raise ValueError(f"dataschema is an absolute URI (RFC 3986), not {_shown(text)}.")
 
 
-def _check_time(name: str, text: str) -> None:
+def _check_time(_: str, text: str) -> None:
     """RFC 3339 §5.6. The text is kept as it is, so that 7-digit fractions survive; only its truth is checked."""
     parts = _TIME.fullmatch(text)
-    if parts is not None:
-        day, minute, second, _, _, _ = parts.groups()
-        try:  # a leap second is legal in RFC 3339 and unknown to datetime
-            datetime.fromisoformat(f"{day}T{minute}{'59' if second == '60' else second}")
-            return
-        except ValueError:
-            pass
-    raise ValueError(f"time is an RFC 3339 timestamp with an offset, not {_shown(text)}.")
+    if parts is None or not _is_real(*parts.group(1, 2, 3, 5)):
+        raise ValueError(f"time is an RFC 3339 timestamp with an offset, not {_shown(text)}.")
 
 
-def _check_media_type(name: str, text: str) -> None:
+def _is_real(day: str, minute: str, second: str, offset: str) -> bool:
+    """A leap second, unknown to datetime, comes at the end of a day in UTC (RFC 3339 §5.7)."""
+    try:
+        if second != "60":
+            datetime.fromisoformat(f"{day}T{minute}{second}")
+            return True
+        before = datetime.fromisoformat(f"{day}T{minute}59{offset.upper()}").astimezone(UTC)
+    except (ValueError, OverflowError):
+        return False
+    return (before.hour, before.minute) == (23, 59)
+
+
+def _check_media_type(_: str, text: str) -> None:
     if _MEDIA_TYPE.fullmatch(text) is None:
         raise ValueError(f"datacontenttype is a media type (RFC 2046), not {_shown(text)}.")
 
 
-_CHECKS: Final = {
+# Every attribute that the specification or its partitioning extension defines; all of them are strings.
+_CHECKS: Final[dict[str, Callable[[str, str], None]]] = {
     "specversion": _check_version,
     "id": _check_filled,
     "source": _check_source,
@@ -179,27 +232,51 @@ _CHECKS: Final = {
 
 
 def _data(datacontenttype: str | None, members: Mapping[str, object]) -> tuple[bytes | None, object]:
-    """JSON event format §3.1.1: `data` is a JSON value (or text where the type is not JSON), `data_base64` is bytes."""
-    has_value = "data" in members
-    encoded = members.get("data_base64")
+    """JSON event format §3.1.1: `data` is a JSON value (or text where the type is not JSON), `data_base64` is bytes.
+
+    A null `data` of JSON type is the document null; a null `data_base64` is none.
+    """
+    value, encoded = members.get("data"), members.get("data_base64")
     if encoded is not None:
-        if has_value and members["data"] is not None:
+        if value is not None:
             raise ValueError("An event has data or data_base64, not both.")
         raw = _decoded(encoded)
-        return raw, json_document(raw) if is_json(datacontenttype) else None
-    if not has_value:
+        return raw, _judged(json_document, raw) if is_json(datacontenttype) else None
+    if "data" not in members:
         return None, None
-    value = members["data"]
     if is_json(datacontenttype):
-        return json_bytes(value), value
-    if value is None:
+        written = _judged(json_bytes, value)
+    elif value is None:
         return None, None
-    if not isinstance(value, str):
-        raise ValueError(f"data of type {datacontenttype} is a string or data_base64, not {_json_type(value)}.")
+    elif isinstance(value, str):
+        written, value = _text_bytes(value), None
+    else:
+        raise ValueError(f"data of type {_shown(datacontenttype)} is a string or data_base64, not {json_type(value)}.")
+    if not _is_utf8(datacontenttype, written):
+        raise ValueError(f"data is written in UTF-8; what {_shown(datacontenttype)} asks for goes as data_base64.")
+    return written, value
+
+
+def _judged(convert: Callable[[_T], _R], value: _T) -> _R:
     try:
-        return value.encode(), None
+        return convert(value)
+    except ValueError as problem:
+        raise ValueError(f"data is {problem}.") from None
+
+
+def _text_bytes(text: str) -> bytes:
+    try:
+        return text.encode()
     except UnicodeEncodeError:
         raise ValueError("data has an unpaired surrogate.") from None
+
+
+def _is_utf8(datacontenttype: str | None, data: bytes) -> bool:
+    """Whether the `charset` of the type, if it has one, agrees with UTF-8 on these bytes."""
+    charset = _CHARSET.search(datacontenttype or "")
+    if charset is None or charset[1].lower() in ("utf-8", "utf8"):
+        return True
+    return charset[1].lower() == "us-ascii" and data.isascii()
 
 
 def _decoded(encoded: object) -> bytes:
@@ -209,35 +286,6 @@ def _decoded(encoded: object) -> bytes:
     except (binascii.Error, ValueError):
         pass
     raise ValueError("data_base64 is a string in base64 (RFC 4648 §4).")
-
-
-def json_bytes(value: object) -> bytes:
-    """The one serialisation of a JSON value. Raises ValueError on NaN, Infinity and unpaired surrogates."""
-    try:
-        return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
-    except UnicodeEncodeError:
-        raise ValueError("data has an unpaired surrogate, which is no text.") from None
-
-
-def json_document(raw: bytes) -> object:
-    """Parses JSON bytes strictly: UTF-8, no NaN or Infinity. Raises ValueError."""
-    try:
-        return json.loads(raw.decode(), parse_constant=_refuse_constant)
-    except RecursionError:
-        raise ValueError("data is nested too deeply.") from None
-    except UnicodeDecodeError:
-        raise ValueError("data is not UTF-8.") from None
-    except json.JSONDecodeError as problem:
-        raise ValueError(f"data is not JSON: {problem.msg} at character {problem.pos}.") from None
-
-
-def _refuse_constant(text: str) -> object:
-    raise ValueError(f"{text} is no JSON number.")
-
-
-def _json_type(value: object) -> str:
-    names = {dict: "an object", list: "an array", str: "a string", bool: "a boolean", type(None): "null"}
-    return names.get(type(value), "a number")
 
 
 def _shown(value: object) -> str:

@@ -1,7 +1,8 @@
 """CloudEvents HTTP binding 1.0.2, outgoing: an event as header lines and a body.
 
 Binary mode where a receiver can verify and read it; structured mode where it could not: an event without data (nothing
-goes out with an empty body) and data that is not UTF-8 text. Knows nothing of connections, signatures or retries.
+goes out with an empty body), data that is not UTF-8 text, and data that is itself a CloudEvent (by its media type it
+would be taken for structured mode, §3). Knows nothing of connections, signatures or retries.
 """
 
 import base64
@@ -27,7 +28,7 @@ class Wire(NamedTuple):
 
 def outgoing(event: CloudEvent) -> Wire:
     data = event.data
-    if not data or not _is_text(data):
+    if not data or not _is_text(data) or _is_cloudevent(event.attributes.get("datacontenttype")):
         return structured(event)
     return binary(event, data)
 
@@ -53,15 +54,18 @@ def structured(event: CloudEvent) -> Wire:
 def json_format(event: CloudEvent) -> bytes:
     """JSON event format 1.0.2. JSON data is embedded as the bytes it came in, other data as text or base64."""
     members: dict[str, object] = dict(event.attributes)
-    data = event.data
-    if data is not None:
+    if event.data is not None:
         if event.has_json_data:
-            members["data"] = orjson.Fragment(data)
-        elif _is_text(data):
-            members["data"] = data.decode()
+            members["data"] = orjson.Fragment(event.data)
+        elif (text := event.text) is not None:
+            members["data"] = text
         else:
-            members["data_base64"] = base64.b64encode(data).decode()
+            members["data_base64"] = base64.b64encode(event.data).decode()
     return orjson.dumps(members)
+
+
+def _is_cloudevent(datacontenttype: str | None) -> bool:
+    return datacontenttype is not None and datacontenttype.lower().startswith("application/cloudevents")
 
 
 def _encode(value: str) -> str:

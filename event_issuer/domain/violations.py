@@ -15,9 +15,19 @@ _HEAD_CHARS = 80
 
 
 def violation(path: str, rule: str, message: str) -> Violation:
-    """A violation whose path (JSON Pointer) and message are within bounds."""
+    """A violation whose path (JSON Pointer) and message are within bounds, and can be written down."""
     path = path if len(path) <= PATH_CHARS_MAX else path[: PATH_CHARS_MAX - 1] + "…"
-    return Violation(path, rule, shortened(message))
+    return Violation(_writable(path), rule, _writable(shortened(message)))
+
+
+def pointer_token(key: str) -> str:
+    """One reference token of a JSON Pointer (RFC 6901, section 3)."""
+    return key.replace("~", "~0").replace("/", "~1")
+
+
+def _writable(text: str) -> str:
+    """The text with unpaired surrogates, which no encoding takes, spelled out."""
+    return text.encode(errors="backslashreplace").decode()
 
 
 def shortened(message: str) -> str:

@@ -5,7 +5,6 @@ import pytest
 from event_issuer.domain import errors
 from event_issuer.domain.errors import IssuerError, OutcomeUnknown, SchemaInvalid, Unavailable, Violation
 
-
 CASES: list[tuple[type[IssuerError], str, str, bool]] = [
     (errors.BadInput, "BAD_USER_INPUT", "The request is not well formed", False),
     (errors.Unauthenticated, "UNAUTHENTICATED", "Who are you?", False),
@@ -13,6 +12,7 @@ CASES: list[tuple[type[IssuerError], str, str, bool]] = [
     (errors.NotFound, "NOT_FOUND", "No such object", False),
     (errors.Conflict, "CONFLICT", "The request contradicts the present state", False),
     (errors.SchemaInvalid, "SCHEMA_INVALID", "The schema cannot serve as a contract", False),
+    (errors.ContractBroken, "CONTRACT_BROKEN", "The event breaks its contract", False),
     (errors.LimitExceeded, "LIMIT_EXCEEDED", "A limit was reached", True),
     (errors.Unavailable, "UNAVAILABLE", "Temporarily unavailable", True),
     (errors.OutcomeUnknown, "UNAVAILABLE", "The outcome is not known", True),

@@ -1,0 +1,98 @@
+"""JSON values as bytes: written once, read strictly, bounded in depth.
+
+Refused is what Python lets through and readers in other languages do not take: NaN and Infinity, unpaired surrogates
+(RFC 8259 §8.2), deep nesting. The text of each ValueError goes on from "it is". Knows neither events nor schemas.
+"""
+
+import json
+import math
+import sys
+from collections.abc import Sequence
+from typing import Final
+
+import orjson
+
+# Levels of arrays and objects inside each other: where .NET's reader stops. No event or schema of real use is near it.
+DEPTH_MAX: Final = 64
+
+_INTEGER_MIN, _INTEGER_MAX = -(2**63), 2**64 - 1  # what orjson writes and reads as an integer
+_DOUBLE_MAX: Final = int(sys.float_info.max)
+
+
+def json_bytes(value: object) -> bytes:
+    """The one serialisation of a JSON value: UTF-8, compact, members in the order given. Raises ValueError."""
+    try:
+        encoded = orjson.dumps(value)
+    except orjson.JSONEncodeError:
+        encoded = _with_big_integers(value)
+    if b"null" in encoded:  # orjson writes null for NaN and Infinity
+        _refuse_infinite(value)
+    if _may_be_deep(encoded):
+        _refuse_deep(value)
+    return encoded
+
+
+def json_document(raw: bytes) -> object:
+    """The value that the bytes spell, integers of any size exact. Raises ValueError."""
+    try:
+        document: object = orjson.loads(raw)
+    except orjson.JSONDecodeError as problem:
+        raise ValueError(f"not JSON: {problem}") from None
+    if _may_be_deep(raw):
+        _refuse_deep(document)
+    # orjson is the strict reader, but makes a float of an integer beyond 64 bits.
+    document = json.loads(raw.decode())
+    return document
+
+
+def json_type(value: object) -> str:
+    """What a message calls the type of a JSON value."""
+    names = {dict: "an object", list: "an array", str: "a string", bool: "a boolean", type(None): "null"}
+    return names.get(type(value), "a number")
+
+
+def _may_be_deep(encoded: bytes) -> bool:
+    """A quick look: so few brackets cannot be deep."""
+    return encoded.count(b"[") + encoded.count(b"{") > DEPTH_MAX
+
+
+def _refuse_deep(value: object) -> None:
+    level = [value]
+    for _ in range(DEPTH_MAX):
+        level = [child for parent in level for child in _children(parent)]
+    if any(isinstance(value, (dict, list)) for value in level):
+        raise ValueError(f"nested more than {DEPTH_MAX} levels deep")
+
+
+def _refuse_infinite(value: object) -> None:
+    to_do = [value]
+    while to_do:
+        value = to_do.pop()
+        if isinstance(value, float) and not math.isfinite(value):
+            raise ValueError(f"not JSON: {value} is no number there")
+        to_do.extend(_children(value))
+
+
+def _children(value: object) -> Sequence[object]:
+    return list(value.values()) if isinstance(value, dict) else value if isinstance(value, list) else ()
+
+
+def _with_big_integers(value: object) -> bytes:
+    """Serialises what orjson has refused: integers beyond 64 bits are written by Python, all else as ever."""
+    _refuse_deep(value)
+    try:
+        return orjson.dumps(_spelled(value))
+    except orjson.JSONEncodeError as problem:
+        raise ValueError(f"not JSON: {problem}") from None
+
+
+def _spelled(value: object) -> object:
+    if isinstance(value, dict):
+        return {key: _spelled(member) for key, member in value.items()}
+    if isinstance(value, list):
+        return [_spelled(item) for item in value]
+    if isinstance(value, int) and not _INTEGER_MIN <= value <= _INTEGER_MAX:
+        if abs(value) > _DOUBLE_MAX:
+            raise ValueError("not portable: an integer beyond 1.8e308 is read as Infinity elsewhere")
+        return orjson.Fragment(str(value))
+    return value
