@@ -24,6 +24,7 @@ REWRITES_CACHED = 256  # SQL texts with their parameters rewritten; a batch has 
 PAGE_CACHE_KIB = 32 * 1024  # per connection: the head of the log and the indexes stay in memory
 WAL_KEPT_BYTES = 64 * 1024 * 1024  # a WAL that a burst made longer is cut back after its checkpoint
 OPEN_ATTEMPTS = 10  # two processes that create a file at once: see _switch_to_wal
+INTERRUPT_AGAIN_S = 0.01
 SYNCHRONOUS_FULL = 2  # what PRAGMA synchronous answers
 
 # Nothing was changed, and the same work may succeed later.
@@ -55,15 +56,14 @@ class SQLiteConnection:
         A cancelled caller waits for the job's end, so that the connection is free when it goes on; an
         `interruptible` job (one that changes nothing) is broken off.
         """
-        if self._connection is None:
+        connection = self._connection
+        if connection is None:
             raise Unavailable("the SQLite database is closed")
-        future = asyncio.get_running_loop().run_in_executor(self._thread, job, self._connection)
+        future = asyncio.get_running_loop().run_in_executor(self._thread, job, connection)
         try:
             return await asyncio.shield(future)
         except asyncio.CancelledError:
-            if interruptible:
-                self._connection.interrupt()
-            await _ended(future)
+            await _ended(future, connection.interrupt if interruptible else None)
             raise
         except sqlite3.OperationalError as error:
             if error.sqlite_errorcode & _PRIMARY_CODE in _UNAVAILABLE:
@@ -84,10 +84,13 @@ class SQLiteConnection:
             self._thread.shutdown(wait=False)
 
 
-async def _ended(future: "asyncio.Future[Result]") -> None:
+async def _ended(future: "asyncio.Future[Result]", interrupt: Callable[[], None] | None) -> None:
+    """Waits for the job. An interrupt is lost on a statement that has yet to start, so it is repeated."""
     while not future.done():
+        if interrupt is not None:
+            interrupt()
         with suppress(asyncio.CancelledError):
-            await asyncio.wait([future])
+            await asyncio.wait([future], timeout=None if interrupt is None else INTERRUPT_AGAIN_S)
     future.exception()  # looked at: the caller is told of its cancellation instead
 
 

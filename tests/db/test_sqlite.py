@@ -193,6 +193,31 @@ async def test_a_cancelled_read_is_broken_off(notes: SQLiteDatabase) -> None:
     assert await ids(notes) == []
 
 
+async def test_a_read_that_is_cancelled_before_it_starts_is_broken_off_too(path: Path) -> None:
+    """The reader's thread is busy, so the interrupt comes before there is a statement to be interrupted."""
+    database = SQLiteDatabase(path, readers=1)
+    await database.open()
+    (reader,) = database._readers
+    started, go_on = Event(), Event()
+
+    def hold(_: sqlite3.Connection) -> None:
+        started.set()
+        go_on.wait()
+
+    holder = asyncio.create_task(reader.do(hold))
+    await asyncio.to_thread(started.wait)
+    endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n"
+    task = asyncio.create_task(database.read(Statement(endless)))
+    await asyncio.sleep(0)
+    task.cancel()
+    await asyncio.sleep(0)
+    go_on.set()
+    await holder
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    await database.close()
+
+
 async def test_a_failed_commit_leaves_the_writer_usable(notes: SQLiteDatabase) -> None:
     await notes.run(create("CREATE TABLE replies (note BIGINT REFERENCES notes (id) DEFERRABLE INITIALLY DEFERRED)"))
     orphan = Statement("INSERT INTO replies VALUES ($1)", (1,))
