@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from piccolo.columns.combination import WhereRaw
+
 from event_issuer.db.changes import Topic, announce
 from event_issuer.db.paging import ById, page_by_id
 from event_issuer.db.tables import EventType, SchemaVersion
@@ -13,6 +15,8 @@ from event_issuer.domain.time import Instant
 
 @dataclass(frozen=True, slots=True)
 class NewEventType:
+    """`retention_s` and `retention_bytes` (of one partition) bound what is kept; None leaves it to the settings."""
+
     name: str
     tenant_id: int
     description: str
@@ -31,8 +35,8 @@ def insert(new: NewEventType, now: Instant) -> Work[int | None]:
     """The type, its first schema version and its empty partitions; its id, or None when the name is taken."""
     rows = yield Statement(
         "INSERT INTO event_types (name, tenant_id, description, audience, compatibility, validation, status, "
-        "partition_count, deduplicates, created_at_us) VALUES ($1, $2, $3, $4, $5, $6, 'ACTIVE', $7, $8, $9) "
-        "ON CONFLICT (name) DO NOTHING RETURNING id",
+        "partition_count, deduplicates, retention_s, retention_bytes, created_at_us) "
+        "VALUES ($1, $2, $3, $4, $5, $6, 'ACTIVE', $7, $8, $9, $10, $11) ON CONFLICT (name) DO NOTHING RETURNING id",
         (
             new.name,
             new.tenant_id,
@@ -42,6 +46,8 @@ def insert(new: NewEventType, now: Instant) -> Work[int | None]:
             new.validation,
             new.partition_count,
             new.deduplicates,
+            new.retention_s,
+            new.retention_bytes,
             now,
         ),
     )
@@ -58,7 +64,8 @@ def insert(new: NewEventType, now: Instant) -> Work[int | None]:
             "INSERT INTO partitions (event_type_id, number) VALUES ($1, $2) RETURNING id", (event_type_id, number)
         )
         yield Statement(
-            "INSERT INTO log_heads (partition_id, first_offset, next_offset, recorded_at_us) VALUES ($1, 0, 0, 0)",
+            "INSERT INTO log_heads (partition_id, first_offset, next_offset, recorded_at_us, kept_bytes) "
+            "VALUES ($1, 0, 0, 0, 0)",
             (rows[0][0],),
         )
     yield from announce(Topic.EVENT_TYPE, event_type_id, now)
@@ -80,9 +87,11 @@ def refuse_beyond(tenant_id: int, count_max: int) -> Work[None]:
         raise LimitExceeded(f"A tenant may have {count_max} event types; the operator can raise the limit.")
 
 
-async def page(request: PageRequest, key: str | None) -> list[EventType]:
+async def page(request: PageRequest, key: str | None, name_prefix: str = "") -> list[EventType]:
     """Up to `request.limit` event types in the direction of `request`, from `key` on (None: from its start)."""
     query = EventType.objects()
+    if name_prefix:
+        query = query.where(WhereRaw("substr(name, 1, {}) = {}", len(name_prefix), name_prefix))
     after, before = (request.after, key) if request.backwards else (key, request.before)
     if after is not None:
         query = query.where(EventType.name > after)
@@ -105,6 +114,15 @@ async def schema_version(event_type_id: int, version: int) -> SchemaVersion | No
 async def latest_schema(event_type_id: int) -> SchemaVersion | None:
     query = SchemaVersion.objects().where(SchemaVersion.event_type_id == event_type_id)
     return await query.order_by(SchemaVersion.version, ascending=False).first()
+
+
+async def schema_by_id(schema_id: int) -> SchemaVersion | None:
+    return await SchemaVersion.objects().where(SchemaVersion.id == schema_id).first()
+
+
+def tenant_name(tenant_id: int) -> Statement:
+    """One row of (name,)."""
+    return Statement("SELECT name FROM tenants WHERE id = $1", (tenant_id,))
 
 
 def partitions_of(event_type_id: int) -> Statement:

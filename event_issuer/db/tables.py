@@ -66,6 +66,8 @@ class EventType(Table, tablename="event_types"):
     sunset_at_us = BigInt(null=True, default=None)
     partition_count = Integer()
     deduplicates = Boolean()
+    retention_s = BigInt(null=True, default=None)
+    retention_bytes = BigInt(null=True, default=None)
     created_at_us = BigInt()
 
 

@@ -69,6 +69,8 @@ CREATE TABLE event_types (
     sunset_at_us BIGINT,
     partition_count INTEGER NOT NULL,
     deduplicates BOOLEAN NOT NULL,
+    retention_s BIGINT,
+    retention_bytes BIGINT,
     created_at_us BIGINT NOT NULL
 );
 CREATE TABLE schema_versions (
@@ -93,7 +95,8 @@ CREATE TABLE log_heads (
     partition_id BIGINT PRIMARY KEY REFERENCES partitions (id),
     first_offset BIGINT NOT NULL,
     next_offset BIGINT NOT NULL,
-    recorded_at_us BIGINT NOT NULL
+    recorded_at_us BIGINT NOT NULL,
+    kept_bytes BIGINT NOT NULL
 );
 CREATE TABLE log_records (
     partition_id BIGINT NOT NULL,
@@ -212,6 +215,15 @@ CREATE TABLE changes (
 CREATE INDEX changes_by_age ON changes (at_us);
 """
 
+# PostgreSQL tells the processes that listen at the commit; with SQLite they look again and again.
+_NOTIFICATION = (
+    """
+    CREATE FUNCTION notify_of_change() RETURNS trigger LANGUAGE plpgsql AS
+    'BEGIN PERFORM pg_notify(''event_issuer_changes'', NEW.topic); RETURN NULL; END'
+    """,
+    "CREATE TRIGGER changes_notify AFTER INSERT ON changes FOR EACH ROW EXECUTE FUNCTION notify_of_change()",
+)
+
 _WORDS = {
     "sqlite": {
         # AUTOINCREMENT: an id that was given away is never given again, even after a delete.
@@ -229,4 +241,5 @@ _WORDS = {
 
 def statements(dialect: Dialect) -> Sequence[str]:
     script = _TABLES.format(**_WORDS[dialect])
-    return [statement.strip() for statement in script.split(";") if statement.strip()]
+    tables = [statement.strip() for statement in script.split(";") if statement.strip()]
+    return [*tables, *_NOTIFICATION] if dialect == "postgresql" else tables
