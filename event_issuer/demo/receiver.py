@@ -21,17 +21,21 @@ import httptools
 TOLERANCE_S: Final = 300  # Standard Webhooks' libraries refuse what is older, or further in the future
 BODY_BYTES_MAX: Final = 1024 * 1024  # the demo's events have less than a kilobyte
 REMEMBERED_MAX: Final = 10_000  # a demo may run for days
-PATH: Final = "/hook"
+CHECKED_PATH: Final = "/hook"
+UNCHECKED_PATH: Final = "/unchecked"  # for subscriptions that others make: their secrets are not ours to know
 STRUCTURED: Final = "application/cloudevents+json"
 
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """One POST. `attributes` and `data` are the CloudEvent's; `at_s` is the event loop's time of its arrival."""
+    """One POST. `attributes` and `data` are the CloudEvent's; `at_s` is the event loop's time of its arrival.
+
+    `is_signed` is None where the signature was not checked.
+    """
 
     attributes: Mapping[str, str]
     data: object
-    is_signed: bool
+    is_signed: bool | None
     at_s: float
 
     def attribute(self, name: str) -> str:
@@ -48,10 +52,20 @@ class Receiver:
     secret: str = field(default="", repr=False)
     received: deque[Received] = field(default_factory=lambda: deque(maxlen=REMEMBERED_MAX), repr=False)
     agreed: asyncio.Event = field(default_factory=asyncio.Event, repr=False)
-    url: str = ""
+    origin: str = ""
 
-    def answer(self, method: str, headers: Mapping[str, str], body: bytes) -> tuple[int, dict[str, str]]:
+    @property
+    def url(self) -> str:
+        return self.origin + CHECKED_PATH
+
+    @property
+    def unchecked_url(self) -> str:
+        return self.origin + UNCHECKED_PATH
+
+    def answer(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> tuple[int, dict[str, str]]:
         """The status and the headers of the answer, which has no body. `headers` have lower-case names."""
+        if path not in (CHECKED_PATH, UNCHECKED_PATH):
+            return 404, {}
         if method == "OPTIONS":
             self.agreed.set()
             origin = headers.get("webhook-request-origin", "*")
@@ -62,11 +76,11 @@ class Receiver:
             attributes, data = read_event(headers, body)
         except ValueError:
             return 400, {}
-        is_signed = verify(self.secret, headers, body, self.clock_s())
+        is_signed = verify(self.secret, headers, body, self.clock_s()) if path == CHECKED_PATH else None
         received = Received(attributes, data, is_signed, asyncio.get_running_loop().time())
         self.received.append(received)
         self.on_received(received)
-        return (204 if is_signed else 401), {}
+        return (401 if is_signed is False else 204), {}
 
 
 def verify(secret: str, headers: Mapping[str, str], body: bytes, now_s: float) -> bool:
@@ -101,7 +115,7 @@ class _Connection(asyncio.Protocol):
         self._receiver, self._open = receiver, open_transports
         self._parser = httptools.HttpRequestParser(self)
         self._headers: dict[str, str] = {}
-        self._body = b""
+        self._path, self._body = "", b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
@@ -117,7 +131,10 @@ class _Connection(asyncio.Protocol):
             self._transport.close()
 
     def on_message_begin(self) -> None:
-        self._headers, self._body = {}, b""
+        self._path, self._headers, self._body = "", {}, b""
+
+    def on_url(self, part: bytes) -> None:
+        self._path += part.decode("latin-1")
 
     def on_header(self, name: bytes, value: bytes) -> None:
         self._headers[name.decode("latin-1").lower()] = value.decode("latin-1")
@@ -131,7 +148,7 @@ class _Connection(asyncio.Protocol):
         if self._transport.is_closing():
             return
         method = self._parser.get_method().decode("latin-1")
-        status, headers = self._receiver.answer(method, self._headers, self._body)
+        status, headers = self._receiver.answer(method, self._path, self._headers, self._body)
         # RFC 9110 §8.6: an answer 204 has no Content-Length.
         lines = headers if status == 204 else {**headers, "Content-Length": "0"}
         head = "".join(f"{name}: {value}\r\n" for name, value in lines.items())
@@ -144,7 +161,7 @@ async def receiving(on_received: Callable[[Received], None]) -> AsyncIterator[Re
     receiver, transports = Receiver(on_received), set[asyncio.Transport]()
     loop = asyncio.get_running_loop()
     server = await loop.create_server(lambda: _Connection(receiver, transports), "127.0.0.1", 0)
-    receiver.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}{PATH}"
+    receiver.origin = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     try:
         yield receiver
     finally:

@@ -89,11 +89,16 @@ def answered(style: Style, entry: Entry, result: Result) -> list[str]:
 def delivered(style: Style, delivery: Delivery) -> str:
     received = delivery.received
     name = "repeated" if delivery.is_repeat else "delivered"
-    note = "signature ok" if received.is_signed else style.paint("BAD SIGNATURE", "red")
-    if received.is_signed and delivery.latency_s is not None:
+    note = _SIGNATURES[received.is_signed]
+    if received.is_signed is False:
+        note = style.paint(note, "red")
+    elif delivery.latency_s is not None:
         note += f" {delivery.latency_s * 1000:3.0f} ms"
     source = received if delivery.entry is None else delivery.entry
     return _happening(style, ">", "→", name, "cyan", source, note)
+
+
+_SIGNATURES: Final = {True: "signature ok", False: "BAD SIGNATURE", None: "not checked"}
 
 
 class _Attributes(Protocol):

@@ -21,7 +21,7 @@ def entry(
     return Entry(line, event, expected)
 
 
-def received(one: Entry, *, at_s: float = 0.0, is_signed: bool = True, data: object = None) -> Received:
+def received(one: Entry, *, at_s: float = 0.0, is_signed: bool | None = True, data: object = None) -> Received:
     """The delivery of a line as it was sent, or with other data."""
     attributes = {name: str(value) for name, value in one.event.items() if name != "data"}
     return Received(attributes, one.event["data"] if data is None else data, is_signed, at_s)

@@ -122,6 +122,14 @@ async def test_a_forged_event_is_refused_and_told_as_such(
     assert [one.is_signed for one in told] == [False]
 
 
+async def test_at_the_other_path_signatures_are_not_checked(
+    receiver: Receiver, client: httpx.AsyncClient, told: list[Received]
+) -> None:
+    response = await client.post(receiver.unchecked_url, headers=HEADERS, content=BODY)
+    assert response.status_code == 204
+    assert [(one.is_signed, one.data) for one in told] == [(None, {"station": "SKØ"})]
+
+
 async def test_what_is_no_event_is_refused_and_not_told(
     receiver: Receiver, client: httpx.AsyncClient, told: list[Received]
 ) -> None:
@@ -129,7 +137,9 @@ async def test_what_is_no_event_is_refused_and_not_told(
     structured = {"content-type": "application/cloudevents+json"} | signed(b"[]")
     no_object = await client.post(receiver.url, headers=structured, content=b"[]")
     read = await client.get(receiver.url)
-    assert [no_json.status_code, no_object.status_code, read.status_code] == [400, 400, 405]
+    elsewhere = await client.post(receiver.origin, headers=HEADERS | signed(BODY), content=BODY)
+    answers = [no_json, no_object, read, elsewhere]
+    assert [response.status_code for response in answers] == [400, 400, 405, 404]
     assert told == []
 
 

@@ -40,7 +40,7 @@ def status(name: str, *messages: str) -> bytes:
 
 async def set_up(api_url: str, said: list[str]) -> Receiver:
     script = Script(said.append, Style(), pace_s=0)
-    consumer = Receiver(script.on_received, url="http://127.0.0.1:1/hook")
+    consumer = Receiver(script.on_received, origin="http://127.0.0.1:1")
     async with Client(api_url, "eik_demo") as client:
         await script.set_up(client, consumer)
     return consumer

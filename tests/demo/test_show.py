@@ -83,6 +83,10 @@ def test_an_unknown_outcome() -> None:
             Delivery(Received({"type": "a.b.hello.v1", "id": "1"}, {}, True, 0.0)),
             "→ delivered     hello                                        signature ok",
         ),
+        (
+            Delivery(Received({"type": "a.b.hello.v1", "id": "1"}, {}, None, 0.0)),
+            "→ delivered     hello                                        not checked",
+        ),
     ],
 )
 def test_a_delivery(delivery: Delivery, line: str) -> None:

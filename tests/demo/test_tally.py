@@ -108,6 +108,13 @@ def test_a_bad_signature_is_a_complaint_and_no_delivery() -> None:
     ]
 
 
+def test_a_delivery_to_somebody_else_is_not_ours() -> None:
+    tally = accepted_lines(1)
+    assert tally.delivered(received(entry(1), is_signed=None)).entry is None
+    assert tally.complaints == []
+    assert tally.verdict() == ["Line 1 was accepted and not delivered."]
+
+
 def test_a_refused_or_changed_event_that_arrives_is_a_complaint() -> None:
     tally = accepted_lines(1)
     tally.answered(entry(2), CONFLICT)
