@@ -121,8 +121,9 @@ class DeliverySettings:
             raise BadInput(f"timeoutSeconds is {TIMEOUT_MIN_S} to {TIMEOUT_MAX_S}, not {self.timeout_s}.")
         if len(self.retry_delays_s) > RETRIES_MAX:
             raise BadInput(f"A schedule has at most {RETRIES_MAX} delays, not {len(self.retry_delays_s)}.")
-        if any(not 0 <= delay <= RETRY_DELAY_MAX_S for delay in self.retry_delays_s):
-            raise BadInput(f"A retry delay is 0 to {RETRY_DELAY_MAX_S} seconds.")
+        for delay in self.retry_delays_s:
+            if not 0 <= delay <= RETRY_DELAY_MAX_S:
+                raise BadInput(f"A retry delay is 0 to {RETRY_DELAY_MAX_S} seconds, not {delay}.")
 
     @classmethod
     def from_json(cls, text: str) -> "DeliverySettings":
