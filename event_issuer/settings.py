@@ -3,6 +3,7 @@
 Each field is documented here and nowhere else; `docs/settings.md` is generated from it. Knows no part that uses them.
 """
 
+import json
 import os
 from ipaddress import IPv4Network, IPv6Network
 from typing import Annotated, Any, Final, Literal
@@ -183,3 +184,25 @@ def load_settings(**overrides: Any) -> Settings:
         raise SettingsInvalid("; ".join(f"{PREFIX}{name}: {what}" for name, what in problems.items())) from None
     except (OSError, ValueError) as error:  # TOML that is none, a list that is no JSON
         raise SettingsInvalid(f"The settings cannot be read: {error}") from None
+
+
+def settings_page() -> str:
+    """`docs/settings.md`."""
+    lines = [_INTRODUCTION, "| variable | default | meaning |", "|---|---|---|"]
+    for name, field in Settings.model_fields.items():
+        lines.append(f"| `{PREFIX}{name.upper()}` | {_shown_default(field.default)} | {field.description} |")
+    return "\n".join(lines) + "\n"
+
+
+def _shown_default(value: object) -> str:
+    if value is None:
+        return "none"
+    return f"`{json.dumps(value)}`" if isinstance(value, bool | tuple) else f"`{value}`"
+
+
+_INTRODUCTION: Final = f"""# Settings
+
+Settings are read from the environment, then from a `.env` file in the working directory, then from the TOML file that
+`{FILE_VARIABLE}` names (lower-case names without the prefix); the first one that says something wins. A file may hold
+no other names than these. `event-issuer settings` prints this page.
+"""

@@ -17,6 +17,16 @@ async def parked_events(subscription_id: int, request: PageRequest) -> Slice[Par
     return await page_by_id(listed, request)
 
 
+async def attempt(subscription_id: int, attempt_id: int) -> Attempt | None:
+    wanted = (Attempt.id == attempt_id) & (Attempt.subscription_id == subscription_id)
+    return await Attempt.objects().where(wanted).first()
+
+
+async def parked_event(subscription_id: int, parked_id: int) -> ParkedEvent | None:
+    wanted = (ParkedEvent.id == parked_id) & (ParkedEvent.subscription_id == subscription_id)
+    return await ParkedEvent.objects().where(wanted).first()
+
+
 async def lanes_with_heads(database: Database, subscription_id: int) -> list[Row]:
     """Rows of (cursor, settled above, head, when the event at the cursor was recorded or None)."""
     return await database.read(

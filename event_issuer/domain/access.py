@@ -4,11 +4,12 @@ A policy says that a subject (a principal, or a whole tenant) may do an action o
 prefix `a.b.*`. What no policy allows is refused. Knows nothing of keys, tokens or tables.
 """
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from event_issuer.domain.errors import Forbidden, Unauthenticated
+from event_issuer.domain.errors import BadInput, Forbidden, Unauthenticated
 
 EVERYTHING = "*"
 
@@ -99,6 +100,15 @@ class Caller:
             raise Unauthenticated("This needs a principal; send an API key.")
 
 
+def check_pattern(text: str) -> str:
+    """`text` if a policy can name event types so. Raises BadInput."""
+    if _PATTERN.fullmatch(text) is None or len(text) > PATTERN_LENGTH_MAX:
+        raise BadInput(f"{text!r:.80} names no event types: give a whole name, a prefix that ends in .*, or *.")
+    return text
+
+
+_PATTERN = re.compile(r"\*|[a-z][a-z0-9_-]*(\.[a-z0-9_-]+)*(\.\*)?")
+PATTERN_LENGTH_MAX = 255
 DECISIONS_MAX = 1024  # distinct (action, event type) pairs remembered per caller; a batch seldom has more types
 
 # Whoever sends no credentials: may do what needs no policy, which is to read what is OPEN.

@@ -37,6 +37,16 @@ class Deliveries:
         await self._authorise_owner(caller, subscription_id)
         return await sql.parked_events(subscription_id, request)
 
+    async def attempt(self, caller: Caller, subscription_id: int, attempt_id: int) -> Attempt | None:
+        """Raises NotFound for a subscription that is not there."""
+        await self._authorise_owner(caller, subscription_id)
+        return await sql.attempt(subscription_id, attempt_id)
+
+    async def parked_event(self, caller: Caller, subscription_id: int, parked_id: int) -> ParkedEvent | None:
+        """Raises NotFound for a subscription that is not there."""
+        await self._authorise_owner(caller, subscription_id)
+        return await sql.parked_event(subscription_id, parked_id)
+
     async def lag(self, caller: Caller, subscription_id: int) -> Lag:
         """Raises NotFound."""
         await self._authorise_owner(caller, subscription_id)

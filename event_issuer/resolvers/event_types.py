@@ -116,13 +116,13 @@ class EventTypes:
         row = await sql.by_id(event_type_id)
         return row if row is not None and _may_see(caller, row) else None
 
-    async def page(self, caller: Caller, request: PageRequest) -> Slice[EventType]:
+    async def page(self, caller: Caller, request: PageRequest, name_prefix: str = "") -> Slice[EventType]:
         """In name order. Reads on over types that this caller may not see, until the page is full."""
         caller.authorise_presence()
         found: list[EventType] = []
         key = request.before if request.backwards else request.after
         while len(found) < request.limit:
-            rows = await sql.page(request, key)
+            rows = await sql.page(request, key, name_prefix)
             found += [row for row in rows if _may_see(caller, row)]
             if len(rows) < request.limit:
                 break
@@ -140,6 +140,17 @@ class EventTypes:
     def _authorise_sight(self, caller: Caller, event_type: EventType) -> None:
         if not _may_see(caller, event_type):
             raise NotFound("There is no such event type.")
+
+    async def owner_name(self, caller: Caller, event_type: EventType) -> str:
+        self._authorise_sight(caller, event_type)
+        return str((await self._database.read(sql.tenant_name(event_type.tenant_id)))[0][0])
+
+    async def schema_by_id(self, caller: Caller, schema_id: int) -> tuple[SchemaVersion, str] | None:
+        """The schema version and its event type's name."""
+        caller.authorise_presence()
+        found = await sql.schema_by_id(schema_id)
+        row = await sql.by_id(found.event_type_id) if found is not None else None
+        return (found, row.name) if found is not None and row is not None and _may_see(caller, row) else None
 
     async def validate_event(self, caller: Caller, value: object) -> EventValidation:
         """Whether the event would be accepted; changes nothing. Raises NotFound for an unknown type."""

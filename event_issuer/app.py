@@ -1,0 +1,304 @@
+"""The one place where parts are joined: from settings to a running issuer, and to a server around it."""
+
+import asyncio
+import os
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from random import Random
+from time import monotonic
+from typing import Final
+from urllib.parse import urlsplit
+
+import structlog
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+
+from event_issuer.contracts.catalogue import Catalogue
+from event_issuer.contracts.trial import SchemaTrial
+from event_issuer.db.changes import ChangeFeed
+from event_issuer.db.database import Database, open_database
+from event_issuer.db.migrate import migrate
+from event_issuer.db.tables import TABLES, Subscription
+from event_issuer.delivery.active import ActiveSubscription, activate
+from event_issuer.delivery.attempt import Courier
+from event_issuer.delivery.engine import Engine
+from event_issuer.delivery.handshake import Handshaker
+from event_issuer.delivery.leases import Leaser
+from event_issuer.delivery.upkeep import Upkeep
+from event_issuer.domain.access import ANONYMOUS, Caller
+from event_issuer.domain.errors import SettingsInvalid, Unauthenticated
+from event_issuer.domain.subscriptions import DeliverySettings
+from event_issuer.domain.time import Clock, system_clock
+from event_issuer.egress.addresses import AddressRules
+from event_issuer.egress.control import ControlClient
+from event_issuer.egress.pool import PoolLimits
+from event_issuer.egress.resolver import CachingResolver, SystemResolver
+from event_issuer.egress.sender import WebhookSender
+from event_issuer.eventlog.embedded import EmbeddedLog, open_embedded_log
+from event_issuer.graphql.context import Context, Operations
+from event_issuer.graphql.schema import build_schema
+from event_issuer.resolvers.access import Access
+from event_issuer.resolvers.deliveries import Deliveries
+from event_issuer.resolvers.event_types import EventTypeLimits, EventTypes
+from event_issuer.resolvers.events import Events
+from event_issuer.resolvers.produce import Producing
+from event_issuer.resolvers.subscriptions import SubscriptionLimits, Subscriptions
+from event_issuer.security.authentication import Authenticator
+from event_issuer.security.sealing import Sealer, parse_sealing_key
+from event_issuer.settings import Settings
+
+KEY_HEADER: Final = "x-api-key"
+RESTART_PAUSE_S: Final = 1.0  # before a loop that failed is run again
+
+logger = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Issuer:
+    """What a face needs of a running issuer."""
+
+    operations: Operations
+    access: Access
+    authenticator: Authenticator
+    database: Database
+    engine: Engine
+    leaser: Leaser
+
+
+@asynccontextmanager
+async def open_database_of(settings: Settings, clock: Clock = system_clock) -> AsyncIterator[Database]:
+    """The database, brought to the tables of this program. Raises SettingsInvalid, Unavailable."""
+    database = await open_database(settings.database_url, tables=TABLES, pool_size=settings.database_connections_max)
+    try:
+        await migrate(database, clock())
+        yield database
+    finally:
+        await database.close()
+
+
+@asynccontextmanager
+async def open_access(settings: Settings, clock: Clock = system_clock) -> AsyncIterator[Access]:
+    """Keys and policies alone, for the console; a server that runs hears of each change by itself."""
+    async with open_database_of(settings, clock) as database:
+        yield Access(database, ChangeFeed(database, clock), clock)
+
+
+@asynccontextmanager
+async def open_issuer(
+    settings: Settings, public_url: str, *, clock: Clock = system_clock, random: Random | None = None
+) -> AsyncIterator[Issuer]:
+    """Everything but the listening socket, running until the context ends; then what is under way is settled.
+
+    Raises SettingsInvalid, Unavailable.
+    """
+    sealer = _sealer(settings)
+    async with AsyncExitStack() as stack:
+        database = await stack.enter_async_context(open_database_of(settings, clock))
+        feed = ChangeFeed(database, clock)
+        log = await open_embedded_log(
+            database, clock, os.urandom(8).hex(), cache_bytes_max=settings.page_cache_bytes_max
+        )
+        trial = SchemaTrial(timeout_s=settings.schema_trial_timeout_s)
+        stack.push_async_callback(trial.close)
+        catalogue = Catalogue(database, feed)
+        rules = AddressRules(settings.allowed_networks, settings.http_allowed)
+        delivery = _Delivery(settings, database, log, feed, sealer, rules, public_url, clock, random or Random())
+        operations = Operations(
+            event_types=EventTypes(database, catalogue, trial, feed, clock, _event_type_limits(settings)),
+            producing=Producing(
+                log, catalogue, events_max=settings.batch_events_max, data_bytes_max=settings.data_bytes_max
+            ),
+            events=Events(database, log, catalogue),
+            subscriptions=Subscriptions(
+                database, log, catalogue, feed, sealer, clock, _subscription_limits(settings, rules)
+            ),
+            deliveries=Deliveries(database, clock),
+            log_id=log.log_id,
+            public_url=public_url,
+        )
+        loops = [*delivery.loops(), ("log", log.run), ("changes", feed.run)]
+        running = [asyncio.create_task(_keep_running(name, run)) for name, run in loops]
+        stack.push_async_callback(_stop, running)
+        stack.push_async_callback(delivery.stop, settings.grace_s)
+        yield Issuer(
+            operations=operations,
+            access=Access(database, feed, clock),
+            authenticator=Authenticator(database, feed, clock),
+            database=database,
+            engine=delivery.engine,
+            leaser=delivery.leaser,
+        )
+
+
+class _Delivery:
+    """The delivery service's parts, and what leaves the house."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        database: Database,
+        log: EmbeddedLog,
+        feed: ChangeFeed,
+        sealer: Sealer,
+        rules: AddressRules,
+        public_url: str,
+        clock: Clock,
+        random: Random,
+    ) -> None:
+        resolver = CachingResolver(SystemResolver())
+        origin = urlsplit(public_url).hostname or public_url
+        self._sender = WebhookSender(resolver, limits=PoolLimits(open_max=settings.connections_max))
+        self._control = ControlClient(rules, resolver)
+        self.leaser = Leaser(database, _owner(), clock, lease_s=settings.lease_s)
+
+        def activated(row: Subscription) -> ActiveSubscription:
+            return activate(row, sealer, rules, origin)
+
+        self.engine = Engine(
+            database,
+            log,
+            feed,
+            self.leaser,
+            Courier(self._sender, log.log_id, clock, monotonic, random),
+            activated,
+            clock,
+            random,
+            exposure_max=settings.unsettled_max,
+        )
+        self._handshaker = Handshaker(database, feed, self._control, origin, clock, random)
+        self._upkeep = Upkeep(database, feed, clock)
+
+    def loops(self) -> list[tuple[str, Callable[[], Awaitable[None]]]]:
+        return [("engine", self.engine.run), ("handshakes", self._handshaker.run), ("upkeep", self._upkeep.run)]
+
+    async def stop(self, grace_s: float) -> None:
+        await self.engine.stop(grace_s)
+        await self._sender.close()
+        await self._control.close()
+
+
+async def _keep_running(name: str, run: Callable[[], Awaitable[None]]) -> None:
+    """A loop that ends is a fault of ours: it is run again after a pause, and the fault is in the log."""
+    while True:
+        try:
+            await run()
+        except Exception:
+            logger.exception("loop failed", loop=name)
+        await asyncio.sleep(RESTART_PAUSE_S)
+
+
+async def _stop(running: list["asyncio.Task[None]"]) -> None:
+    for task in running:
+        task.cancel()
+    await asyncio.gather(*running, return_exceptions=True)
+
+
+def _sealer(settings: Settings) -> Sealer:
+    if settings.sealing_key is None:
+        raise SettingsInvalid(
+            "EVENT_ISSUER_SEALING_KEY is not set; `event-issuer key seal` makes one. Keep it as safe as the database."
+        )
+    return Sealer(parse_sealing_key(settings.sealing_key.get_secret_value()))
+
+
+def _owner() -> str:
+    return f"{socket.gethostname()}:{os.getpid()}:{os.urandom(4).hex()}"
+
+
+def _event_type_limits(settings: Settings) -> EventTypeLimits:
+    return EventTypeLimits(settings.event_types_max, settings.partitions_max)
+
+
+def _subscription_limits(settings: Settings, rules: AddressRules) -> SubscriptionLimits:
+    defaults = DeliverySettings(settings.max_in_flight, settings.timeout_s, settings.retry_delays_s)
+    return SubscriptionLimits(settings.subscriptions_max, settings.verification_optional, rules, defaults)
+
+
+def listening_socket(settings: Settings) -> socket.socket:
+    """Bound, so that port 0 has become a number. Raises SettingsInvalid where the address is not to be had."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((settings.host, settings.port))
+    except OSError as error:
+        listener.close()
+        raise SettingsInvalid(f"{settings.host}:{settings.port} cannot be listened on: {error.strerror}") from None
+    return listener
+
+
+def local_url(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def asgi_app(issuer: Issuer, settings: Settings) -> Starlette:
+    """The faces around a running issuer."""
+
+    async def caller_of(request: Request) -> Caller:
+        key = request.headers.get(KEY_HEADER)
+        return ANONYMOUS if key is None else await issuer.authenticator.by_api_key(key)
+
+    async def context_of(request: Request) -> Context:
+        caller = await caller_of(request)
+        if caller is ANONYMOUS:
+            raise Unauthenticated("Send your API key in the header X-API-Key.")
+        return Context(caller, issuer.operations)
+
+    async def document_of(request: Request, event_type: str, version: int) -> SchemaDocument:
+        return await issuer.operations.event_types.schema_document(await caller_of(request), event_type, version)
+
+    return build_app(
+        build_schema(),
+        context_of,
+        document_of,
+        {"database": lambda: ping(issuer.database), "delivery": issuer.leaser.check},
+        body_bytes_max=settings.body_bytes_max,
+    )
+
+
+@asynccontextmanager
+async def serving(settings: Settings) -> AsyncIterator[str]:
+    """A server in this event loop until the context ends; its address. Raises SettingsInvalid, Unavailable."""
+    listener = listening_socket(settings)
+    async with AsyncExitStack() as stack:
+        stack.callback(listener.close)
+        url = local_url(listener)
+        issuer = await stack.enter_async_context(open_issuer(settings, (settings.public_url or url).rstrip("/")))
+        server = uvicorn.Server(_server_config(asgi_app(issuer, settings), settings))
+        running = asyncio.create_task(server.serve([listener]))
+        stack.push_async_callback(_end, server, running)
+        yield url
+
+
+async def serve_until_stopped(settings: Settings, say: Callable[[str], None]) -> None:
+    """What `event-issuer serve` does: SIGTERM or Ctrl-C ends it, and what is under way is settled."""
+    listener = listening_socket(settings)
+    url = local_url(listener)
+    with listener:
+        async with open_issuer(settings, (settings.public_url or url).rstrip("/")) as issuer:
+            server = uvicorn.Server(_server_config(asgi_app(issuer, settings), settings))
+            say(f"Serving on {url}; GraphiQL is at {url}/graphql.")
+            await server.serve([listener])
+
+
+def _server_config(app: Starlette, settings: Settings) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        http="httptools",
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        date_header=False,
+        timeout_graceful_shutdown=max(1, round(settings.grace_s)),
+    )
+
+
+async def _end(server: uvicorn.Server, running: "asyncio.Task[None]") -> None:
+    server.should_exit = True
+    await running

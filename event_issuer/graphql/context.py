@@ -1,0 +1,35 @@
+"""What every field can reach: the caller of this request, and the operations. Made per request by app.py."""
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from strawberry.types import Info
+
+from event_issuer.domain.access import Caller
+from event_issuer.resolvers.deliveries import Deliveries
+from event_issuer.resolvers.event_types import EventTypes
+from event_issuer.resolvers.events import Events
+from event_issuer.resolvers.produce import Producing
+from event_issuer.resolvers.subscriptions import Subscriptions
+
+
+@dataclass(frozen=True, slots=True)
+class Operations:
+    """`public_url` has no slash at its end."""
+
+    event_types: EventTypes
+    producing: Producing
+    events: Events
+    subscriptions: Subscriptions
+    deliveries: Deliveries
+    log_id: str
+    public_url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    caller: Caller
+    do: Operations
+
+
+Asked: TypeAlias = Info[Context, None]

@@ -1,0 +1,117 @@
+"""Attempts, parked events and lag in the API."""
+
+import strawberry
+
+from event_issuer.db import tables
+from event_issuer.graphql import connections
+from event_issuer.graphql.context import Asked
+from event_issuer.graphql.enums import AttemptKind, AttemptOutcome
+from event_issuer.graphql.events import Event, event_at
+from event_issuer.graphql.fields import field
+from event_issuer.graphql.ids import encode_id
+from event_issuer.graphql.scalars import DateTime, Long, datetime_or_none
+from event_issuer.resolvers import deliveries
+
+
+@strawberry.type(description="One HTTP request to the endpoint, and its outcome.")
+class DeliveryAttempt(connections.Node):
+    row: strawberry.Private[tables.Attempt]
+    kind: AttemptKind = strawberry.field(description="Why it was sent.")
+    number: int = strawberry.field(description="Which try of this event it was, from 1.")
+    event_count: int = strawberry.field(description="How many events it carried.")
+    started_at: DateTime = strawberry.field(description="When it was sent.")
+    duration_ms: float = strawberry.field(description="Until its outcome was known.")
+    outcome: AttemptOutcome = strawberry.field(description="What came of it.")
+    http_status_code: int | None = strawberry.field(description="What the endpoint answered; null without an answer.")
+    error: str | None = strawberry.field(description="What went wrong.")
+    response_excerpt: str | None = strawberry.field(description="The beginning of an answer that was not 2xx.")
+    trace_id: str = strawberry.field(description="The trace id in the request's `traceparent` header, and in our log.")
+
+    @classmethod
+    def of(cls, row: tables.Attempt) -> "DeliveryAttempt":
+        return cls(
+            row=row,
+            id=strawberry.ID(encode_id("DeliveryAttempt", row.subscription_id, row.id)),
+            kind=AttemptKind(row.kind),
+            number=row.number,
+            event_count=1,
+            started_at=DateTime(row.started_at_us),
+            duration_ms=row.duration_us / 1000,
+            outcome=AttemptOutcome(row.outcome),
+            http_status_code=row.http_status,
+            error=row.error,
+            response_excerpt=row.response_excerpt,
+            trace_id=row.trace_id,
+        )
+
+    @field("The event it carried; null once the log has dropped it, or where it is not yours to consume.")
+    async def event(self, info: Asked) -> Event | None:
+        return await event_at(info, self.row.partition_id, self.row.log_offset)
+
+
+@strawberry.type(description="An event that failed: it waits for its next attempt, or is a dead letter.")
+class ParkedEvent(connections.Node):
+    row: strawberry.Private[tables.ParkedEvent]
+    partitionkey: str | None = strawberry.field(description="The key that it blocks.")
+    followers_waiting: bool = strawberry.field(description="Whether later events of its key wait for it.")
+    attempts: int = strawberry.field(description="How often it was tried.")
+    next_attempt_at: DateTime | None = strawberry.field(description="When it is tried next; null for a dead letter.")
+    dead_lettered_at: DateTime | None = strawberry.field(description="When it became a dead letter.")
+    last_outcome: AttemptOutcome | None = strawberry.field(description="What came of the last attempt.")
+    last_error: str | None = strawberry.field(description="What went wrong with it.")
+
+    @classmethod
+    def of(cls, row: tables.ParkedEvent) -> "ParkedEvent":
+        return cls(
+            row=row,
+            id=strawberry.ID(encode_id("ParkedEvent", row.subscription_id, row.id)),
+            partitionkey=row.partitionkey,
+            followers_waiting=bool(row.blocks_key) and _is_set(row.followers_from),
+            attempts=row.attempts,
+            next_attempt_at=datetime_or_none(row.next_attempt_at_us),
+            dead_lettered_at=datetime_or_none(row.dead_lettered_at_us),
+            last_outcome=AttemptOutcome(row.last_outcome) if row.last_outcome else None,
+            last_error=row.last_error,
+        )
+
+    @field("The event; null once the log has dropped it, or where it is not yours to consume.")
+    async def event(self, info: Asked) -> Event | None:
+        return await event_at(info, self.row.partition_id, self.row.log_offset)
+
+
+def _is_set(value: int | None) -> bool:
+    return value is not None
+
+
+@strawberry.type(description="How far a subscription is behind.")
+class Lag:
+    events: Long = strawberry.field(description="Events in the log that are not yet settled.")
+    seconds: float = strawberry.field(description="The age of the oldest of them; 0 when there is none.")
+    parked: Long = strawberry.field(description="Events that failed and wait.")
+    dead_lettered: Long = strawberry.field(description="Events that failed for good.")
+
+    @classmethod
+    def of(cls, lag: deliveries.Lag) -> "Lag":
+        return cls(
+            events=Long(lag.events),
+            seconds=lag.seconds,
+            parked=Long(lag.parked),
+            dead_lettered=Long(lag.dead_lettered),
+        )
+
+
+@strawberry.type(description="Why a subscription failed, or could not begin.")
+class SubscriptionError:
+    error_message: str = strawberry.field(description="What was wrong and what would be right.")
+    trace_id: str | None = strawberry.field(description="The trace id of the request that showed it.")
+    http_status_code: int | None = strawberry.field(description="What the endpoint answered.")
+    created_at: DateTime = strawberry.field(description="When it was noticed.")
+
+    @classmethod
+    def of(cls, row: tables.SubscriptionErrorRow) -> "SubscriptionError":
+        return cls(
+            error_message=row.message,
+            trace_id=row.trace_id,
+            http_status_code=row.http_status,
+            created_at=DateTime(row.created_at_us),
+        )

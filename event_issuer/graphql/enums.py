@@ -1,0 +1,104 @@
+"""The API's enumerations, each with what its values mean."""
+
+from enum import Enum
+
+import strawberry
+
+from event_issuer.domain import access, subscriptions
+from event_issuer.graphql.fields import value
+from event_issuer.resolvers import events, produce
+
+
+@strawberry.enum(name="Audience", description="Who may consume an event type.")
+class AudienceEnum(Enum):
+    OPEN = value(access.Audience.OPEN.value, "Every tenant.")
+    TENANT = value(access.Audience.TENANT.value, "The owner's tenant.")
+    GRANTED = value(access.Audience.GRANTED.value, "Who holds a policy for it (default).")
+
+
+@strawberry.enum(description="What a next schema version must keep.")
+class CompatibilityMode(Enum):
+    NONE = value("NONE", "Nothing.")
+    FORWARD = value("FORWARD", "Old code can read new events (default).")
+    BACKWARD = value("BACKWARD", "New code can read old events.")
+    FULL = value("FULL", "Both.")
+    FORWARD_TRANSITIVE = value("FORWARD_TRANSITIVE", "FORWARD with every earlier version.")
+    BACKWARD_TRANSITIVE = value("BACKWARD_TRANSITIVE", "BACKWARD with every earlier version.")
+    FULL_TRANSITIVE = value("FULL_TRANSITIVE", "FULL with every earlier version.")
+
+
+@strawberry.enum(description="How records are judged that reach the log from outside the API.")
+class ValidationMode(Enum):
+    ENFORCED = value("ENFORCED", "One that breaks its contract is a dead letter (default).")
+    QUARANTINE = value("QUARANTINE", "One that breaks its contract is held.")
+    OFF = value("OFF", "Not at all.")
+
+
+@strawberry.enum(description="Whether an event type is still to be used.")
+class EventTypeStatus(Enum):
+    ACTIVE = value("ACTIVE", "It is.")
+    DEPRECATED = value("DEPRECATED", "It will go; see `sunsetAt`.")
+
+
+@strawberry.enum(description="What became of an event that was sent in.")
+class ProduceStatus(Enum):
+    PERSISTED = value(produce.ProduceStatus.PERSISTED.value, "It is in the log, for good.")
+    DUPLICATE = value(
+        produce.ProduceStatus.DUPLICATE.value, "The same event was in the log already; that one is given."
+    )
+    POSSIBLY_PERSISTED = value(
+        produce.ProduceStatus.POSSIBLY_PERSISTED.value,
+        "No answer came from the log: send it again, it is recognised if it is there.",
+    )
+    REJECTED = value(produce.ProduceStatus.REJECTED.value, "It is not in the log; `problem` and `violations` say why.")
+
+
+@strawberry.enum(description="A place to begin.")
+class StartPoint(Enum):
+    EARLIEST = value(events.StartPoint.EARLIEST.value, "The oldest event that is kept.")
+    LATEST = value(events.StartPoint.LATEST.value, "The heads of this moment (default).")
+
+
+_Status = subscriptions.Status
+
+
+@strawberry.enum(description="The state of a subscription.")
+class WebhookSubscriptionStatus(Enum):
+    INITIALIZING = value(_Status.INITIALIZING.value, "The endpoint has not yet agreed to receive.")
+    STARTING = value(_Status.STARTING.value, "It agreed; delivery is about to begin.")
+    RUNNING = value(_Status.RUNNING.value, "Events are delivered.")
+    STOPPING = value(_Status.STOPPING.value, "No request starts any more; those under way are being written down.")
+    STOPPED = value(_Status.STOPPED.value, "Nothing is sent; it can be started again.")
+    FAILED = value(_Status.FAILED.value, "The endpoint refused for good; see `errors`.")
+    RESTART = value(_Status.RESTART.value, "Settings changed; delivery takes them up.")
+
+
+@strawberry.enum(description="The HTTP form of a delivery (CloudEvents HTTP binding).")
+class ContentMode(Enum):
+    BINARY = value(subscriptions.ContentMode.BINARY.value, "Attributes in headers, data as the body (default).")
+
+
+@strawberry.enum(description="The order of first deliveries.")
+class Ordering(Enum):
+    PER_KEY = value(subscriptions.Ordering.PER_KEY.value, "In log order per partition key, one at a time (default).")
+    NONE = value(subscriptions.Ordering.NONE.value, "As fast as the endpoint takes them.")
+
+
+@strawberry.enum(description="How an endpoint agrees to receive.")
+class VerificationMethod(Enum):
+    AUTOMATIC = value("AUTOMATIC", "By whatever method is offered (default).")
+    OPTIONS_HANDSHAKE = value(subscriptions.Verification.OPTIONS_HANDSHAKE.value, "CloudEvents webhook handshake.")
+    NONE = value(subscriptions.Verification.NONE.value, "Not at all; only where the operator allows it.")
+
+
+@strawberry.enum(description="Why a request was sent.")
+class AttemptKind(Enum):
+    DELIVERY = value("DELIVERY", "To deliver an event.")
+
+
+@strawberry.enum(description="What came of a request.")
+class AttemptOutcome(Enum):
+    DELIVERED = value("DELIVERED", "The endpoint answered 2xx.")
+    RETRY = value("RETRY", "It failed in a way that may pass.")
+    REFUSED = value("REFUSED", "The endpoint does not want this event.")
+    GONE = value("GONE", "The endpoint wants no more requests.")

@@ -1,0 +1,191 @@
+"""Event types and their schemas in the API."""
+
+from typing import Annotated
+
+import strawberry
+
+from event_issuer.db import tables
+from event_issuer.domain.access import Audience
+from event_issuer.domain.errors import Violation as BrokenRule
+from event_issuer.domain.paging import page_request
+from event_issuer.graphql import connections
+from event_issuer.graphql.connections import After, Before, Connection, First, Last, connection
+from event_issuer.graphql.context import Asked
+from event_issuer.graphql.enums import (
+    AudienceEnum,
+    CompatibilityMode,
+    EventTypeStatus,
+    ValidationMode,
+)
+from event_issuer.graphql.fields import field
+from event_issuer.graphql.ids import encode_id
+from event_issuer.graphql.scalars import (
+    JSON,
+    URL,
+    DateTime,
+    Long,
+    datetime_or_none,
+    json_or_none,
+    long_or_none,
+    stored_json,
+)
+from event_issuer.resolvers.event_types import EventTypeSpec
+from event_issuer.resolvers.event_types import EventValidation as Judgement
+
+
+@strawberry.type(description="One way in which a document breaks a contract.")
+class Violation:
+    path: str = strawberry.field(description="Where: a JSON Pointer (RFC 6901) into the document.")
+    rule: str = strawberry.field(description="The keyword of the schema, or the rule, that is broken.")
+    message: str = strawberry.field(description="What is wrong, with the value.")
+
+    @classmethod
+    def of(cls, broken: BrokenRule) -> "Violation":
+        return cls(path=broken.path, rule=broken.rule, message=broken.message)
+
+
+@strawberry.type(description="One JSON Schema of an event type: the contract that its events' data keep.")
+class SchemaVersion(connections.Node):
+    version: int = strawberry.field(description="1, 2, … in order of registration.")
+    definition: JSON = strawberry.field(description="The JSON Schema.")
+    dataschema: URL = strawberry.field(description="Where the schema is served; immutable.")
+    example: JSON | None = strawberry.field(description="Data that keeps this contract.")
+    created_at: DateTime = strawberry.field(description="When it was registered.")
+
+    @classmethod
+    def of(cls, row: tables.SchemaVersion, event_type: str, public_url: str) -> "SchemaVersion":
+        return cls(
+            id=strawberry.ID(encode_id("SchemaVersion", row.id)),
+            version=row.version,
+            definition=stored_json(row.definition),
+            dataschema=URL(f"{public_url}/v1/schemas/{event_type}/{row.version}"),
+            example=json_or_none(row.example),
+            created_at=DateTime(row.created_at_us),
+        )
+
+
+@strawberry.type(description="An organisation whose objects no other tenant sees.")
+class Tenant(connections.Node):
+    name: str = strawberry.field(description="Its name, which is also a segment of its paths.")
+
+
+@strawberry.type(description="A named kind of event, with the contract that its events keep.")
+class EventType(connections.Node):
+    row: strawberry.Private[tables.EventType]
+    name: str = strawberry.field(description="Such as `cloud.open.operational.train-arrived.v1`; a CloudEvent's type.")
+    description: str = strawberry.field(description="What its events say, for people.")
+    audience: AudienceEnum = strawberry.field(description="Who may consume it.")
+    compatibility: CompatibilityMode = strawberry.field(description="What a next schema version must keep.")
+    validation: ValidationMode = strawberry.field(
+        description="How records are judged that reach the log from outside the API."
+    )
+    partitions: int = strawberry.field(description="Events of one partition key stay in one of them, in order.")
+    status: EventTypeStatus = strawberry.field(description="Whether it is still to be used.")
+    sunset_at: DateTime | None = strawberry.field(description="From when it is no longer produced.")
+    retention_seconds: Long | None = strawberry.field(
+        description="How long its events stay in the log; the server's default when null."
+    )
+    retention_bytes: Long | None = strawberry.field(
+        description="Bytes kept per partition; the server's default when null."
+    )
+
+    @classmethod
+    def of(cls, row: tables.EventType) -> "EventType":
+        return cls(
+            row=row,
+            id=strawberry.ID(encode_id("EventType", row.id)),
+            name=row.name,
+            description=row.description,
+            audience=AudienceEnum(row.audience),
+            compatibility=CompatibilityMode(row.compatibility),
+            validation=ValidationMode(row.validation),
+            partitions=row.partition_count,
+            status=EventTypeStatus(row.status),
+            sunset_at=datetime_or_none(row.sunset_at_us),
+            retention_seconds=long_or_none(row.retention_s),
+            retention_bytes=long_or_none(row.retention_bytes),
+        )
+
+    @field("The tenant that made it.")
+    async def owner(self, info: Asked) -> Tenant:
+        name = await info.context.do.event_types.owner_name(info.context.caller, self.row)
+        return Tenant(id=strawberry.ID(encode_id("Tenant", self.row.tenant_id)), name=name)
+
+    @field("The newest schema version.")
+    async def latest_schema(self, info: Asked) -> SchemaVersion | None:
+        found = await info.context.do.event_types.latest_schema(info.context.caller, self.row)
+        return None if found is None else SchemaVersion.of(found, self.row.name, info.context.do.public_url)
+
+    @field("All schema versions, the oldest first.")
+    async def schemas(
+        self, info: Asked, first: First = None, after: After = None, last: Last = None, before: Before = None
+    ) -> Connection[SchemaVersion] | None:
+        request = page_request(first, after, last, before)
+        found = await info.context.do.event_types.schemas(info.context.caller, self.row, request)
+        url = info.context.do.public_url
+        return connection(found, lambda row: row.id, lambda row: SchemaVersion.of(row, self.row.name, url))
+
+
+@strawberry.input(description="Which event types to list.")
+class EventTypeFilter:
+    name_prefix: str | None = strawberry.field(default=None, description="Only those whose names begin so.")
+
+
+@strawberry.input(description="A new event type, with its first schema.")
+class CreateEventTypeInput:
+    name: str = strawberry.field(description="Two or more segments of a-z, 0-9, - and _, joined by dots.")
+    description: str = strawberry.field(description="What its events say, for people.")
+    schema: JSON = strawberry.field(
+        description="A JSON Schema (2020-12, or draft-07 by `$schema`), self-contained: references only within it."
+    )
+    example: JSON | None = strawberry.field(default=None, description="Data that keeps the schema.")
+    audience: AudienceEnum | None = strawberry.field(
+        default=None, description="Who may consume it: GRANTED unless said."
+    )
+    compatibility: CompatibilityMode | None = strawberry.field(default=None, description="FORWARD unless said.")
+    validation: ValidationMode | None = strawberry.field(default=None, description="ENFORCED unless said.")
+    partitions: int | None = strawberry.field(default=None, description="1 unless said.")
+    deduplicates: bool | None = strawberry.field(
+        default=None, description="Whether an event that is sent again is recognised; true unless said."
+    )
+    retention_seconds: Long | None = strawberry.field(
+        default=None, description="How long events stay in the log; the server's default unless said."
+    )
+    retention_bytes: Long | None = strawberry.field(
+        default=None, description="Bytes kept per partition; the server's default unless said."
+    )
+
+    def spec(self) -> EventTypeSpec:
+        return EventTypeSpec(
+            name=self.name,
+            description=self.description,
+            definition=self.schema,
+            example=self.example,
+            audience=Audience((self.audience or AudienceEnum.GRANTED).value),
+            compatibility=(self.compatibility or CompatibilityMode.FORWARD).value,
+            validation=(self.validation or ValidationMode.ENFORCED).value,
+            partitions=1 if self.partitions is None else self.partitions,
+            deduplicates=self.deduplicates is not False,
+            retention_s=self.retention_seconds,
+            retention_bytes=self.retention_bytes,
+        )
+
+
+@strawberry.type(description="An event type that was made or changed.")
+class EventTypePayload:
+    event_type: EventType = strawberry.field(description="As it is now.")
+
+
+@strawberry.type(description="Whether an event would be accepted, and if not, why.")
+class EventValidation:
+    valid: bool = strawberry.field(description="Whether it would be accepted.")
+    schema_version: int | None = strawberry.field(description="The version that judged; null if it did not get so far.")
+    violations: list[Violation] = strawberry.field(description="All that is wrong with it; at most 100.")
+
+    @classmethod
+    def of(cls, judgement: Judgement) -> "EventValidation":
+        violations = [Violation.of(broken) for broken in judgement.violations]
+        return cls(valid=not violations, schema_version=judgement.schema_version, violations=violations)
+
+
+Name = Annotated[str, strawberry.argument(description="The event type's name.")]

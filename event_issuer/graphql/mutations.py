@@ -1,0 +1,103 @@
+"""The root fields that change something. One field is one call of an operation."""
+
+from typing import Annotated
+
+import strawberry
+
+from event_issuer.domain.subscriptions import Status
+from event_issuer.graphql.context import Asked
+from event_issuer.graphql.enums import WebhookSubscriptionStatus
+from event_issuer.graphql.event_types import CreateEventTypeInput, EventType, EventTypePayload
+from event_issuer.graphql.events import CloudEventInput, ProducedEvent, ProduceEventsPayload, produced
+from event_issuer.graphql.fields import mutation
+from event_issuer.graphql.ids import existing_number
+from event_issuer.graphql.scalars import CloudEvent
+from event_issuer.graphql.subscriptions import (
+    CreateWebhookSubscriptionInput,
+    CreateWebhookSubscriptionPayload,
+    DeleteWebhookSubscriptionsPayload,
+    UpdateWebhookSubscriptionInput,
+    WebhookSubscription,
+    WebhookSubscriptionPayload,
+)
+
+SubscriptionId = Annotated[strawberry.ID, strawberry.argument(description="The subscription.")]
+
+
+@strawberry.type(description="What can be done.")
+class Mutation:
+    @mutation("Sends in one event. The answer comes when it is durable, or says why it is not.")
+    async def produce_event(
+        self, info: Asked, event: Annotated[CloudEventInput, strawberry.argument(description="The event.")]
+    ) -> ProducedEvent | None:
+        return ProducedEvent.of((await produced(info, [event.document()]))[0])
+
+    @mutation("Sends in many. One result per event, in order; a bad one does not stop the good ones.")
+    async def produce_events(
+        self,
+        info: Asked,
+        events: Annotated[list[CloudEvent], strawberry.argument(description="CloudEvents in the JSON event format.")],
+    ) -> ProduceEventsPayload | None:
+        return ProduceEventsPayload.of(await produced(info, events))
+
+    @mutation("Makes an event type with its first schema, which is tried before it is taken.")
+    async def create_event_type(
+        self, info: Asked, input: Annotated[CreateEventTypeInput, strawberry.argument(description="The type.")]
+    ) -> EventTypePayload | None:
+        row = await info.context.do.event_types.create(info.context.caller, input.spec())
+        return EventTypePayload(event_type=EventType.of(row))
+
+    @mutation("Makes a subscription. Its endpoint is asked whether it wants to receive before the first event.")
+    async def create_webhook_subscription(
+        self,
+        info: Asked,
+        input: Annotated[CreateWebhookSubscriptionInput, strawberry.argument(description="The subscription.")],
+    ) -> CreateWebhookSubscriptionPayload | None:
+        subscriptions = info.context.do.subscriptions
+        spec = input.spec(subscriptions.limits.defaults)
+        return CreateWebhookSubscriptionPayload.of(await subscriptions.create(info.context.caller, spec))
+
+    @mutation("Changes a subscription. What is under way finishes first.")
+    async def update_webhook_subscription(
+        self,
+        info: Asked,
+        input: Annotated[UpdateWebhookSubscriptionInput, strawberry.argument(description="The change.")],
+    ) -> WebhookSubscriptionPayload | None:
+        number = existing_number(input.id, "WebhookSubscription")
+        row = await info.context.do.subscriptions.update(info.context.caller, number, input.change())
+        return WebhookSubscriptionPayload(webhook_subscription=WebhookSubscription.of(row))
+
+    @mutation("Goes on where it was stopped; one that failed is verified first.")
+    async def start_webhook_subscription(self, info: Asked, id: SubscriptionId) -> WebhookSubscriptionPayload | None:
+        number = existing_number(id, "WebhookSubscription")
+        row = await info.context.do.subscriptions.start(info.context.caller, number)
+        return WebhookSubscriptionPayload(webhook_subscription=WebhookSubscription.of(row))
+
+    @mutation("No request starts within a second of this; where it stands is kept.")
+    async def stop_webhook_subscription(self, info: Asked, id: SubscriptionId) -> WebhookSubscriptionPayload | None:
+        number = existing_number(id, "WebhookSubscription")
+        row = await info.context.do.subscriptions.stop(info.context.caller, number)
+        return WebhookSubscriptionPayload(webhook_subscription=WebhookSubscription.of(row))
+
+    @mutation("Asks the endpoint again whether it wants to receive, and starts when it agrees.")
+    async def verify_webhook_subscription(self, info: Asked, id: SubscriptionId) -> WebhookSubscriptionPayload | None:
+        number = existing_number(id, "WebhookSubscription")
+        row = await info.context.do.subscriptions.verify(info.context.caller, number)
+        return WebhookSubscriptionPayload(webhook_subscription=WebhookSubscription.of(row))
+
+    @mutation("Deletes a subscription, with where it stood and what it attempted.")
+    async def delete_webhook_subscription(
+        self, info: Asked, id: SubscriptionId
+    ) -> DeleteWebhookSubscriptionsPayload | None:
+        number = existing_number(id, "WebhookSubscription")
+        deleted = await info.context.do.subscriptions.delete(info.context.caller, number)
+        return DeleteWebhookSubscriptionsPayload.of([deleted])
+
+    @mutation("Deletes up to 1,000 subscriptions in one state; call it again for more.")
+    async def delete_webhook_subscriptions(
+        self,
+        info: Asked,
+        status: Annotated[WebhookSubscriptionStatus, strawberry.argument(description="The state.")],
+    ) -> DeleteWebhookSubscriptionsPayload | None:
+        deleted = await info.context.do.subscriptions.delete_in(info.context.caller, Status(status.value))
+        return DeleteWebhookSubscriptionsPayload.of(deleted)

@@ -1,0 +1,100 @@
+"""The root fields that read. One field is one call of an operation; root fields are nullable, so that one refusal
+never wipes out another field's answer."""
+
+from typing import Annotated
+
+import strawberry
+
+from event_issuer.domain.paging import page_request
+from event_issuer.domain.subscriptions import Status
+from event_issuer.graphql import connections
+from event_issuer.graphql.access import Viewer
+from event_issuer.graphql.connections import After, Before, Connection, First, Last, connection
+from event_issuer.graphql.context import Asked
+from event_issuer.graphql.event_types import EventType, EventTypeFilter, EventValidation, Name
+from event_issuer.graphql.events import Event, EventConnection, StartFromInput, event_at
+from event_issuer.graphql.fields import field
+from event_issuer.graphql.ids import event_position, number_in
+from event_issuer.graphql.nodes import find_node
+from event_issuer.graphql.scalars import CloudEvent
+from event_issuer.graphql.subscriptions import WebhookSubscription, WebhookSubscriptionFilter
+
+Id = Annotated[strawberry.ID, strawberry.argument(description="A global id.")]
+
+
+@strawberry.type(description="What can be asked.")
+class Query:
+    @field("Any object by its global id; null if it is not there, or not yours to see.")
+    async def node(self, info: Asked, id: Id) -> connections.Node | None:
+        return await find_node(info, id)
+
+    @field("Who you are, and what you may do.")
+    def viewer(self, info: Asked) -> Viewer | None:
+        return Viewer.of(info.context.caller)
+
+    @field("The event types that you may see, by name.")
+    async def event_types(
+        self,
+        info: Asked,
+        first: First = None,
+        after: After = None,
+        last: Last = None,
+        before: Before = None,
+        filter: Annotated[EventTypeFilter | None, strawberry.argument(description="Only some of them.")] = None,
+    ) -> Connection[EventType] | None:
+        prefix = (filter.name_prefix if filter else None) or ""
+        request = page_request(first, after, last, before)
+        found = await info.context.do.event_types.page(info.context.caller, request, prefix)
+        return connection(found, lambda row: row.name, EventType.of)
+
+    @field("An event type by its name; null if it is not there, or not yours to see.")
+    async def event_type(self, info: Asked, name: Name) -> EventType | None:
+        row = await info.context.do.event_types.get(info.context.caller, name)
+        return None if row is None else EventType.of(row)
+
+    @field("Would this event be accepted? Changes nothing.")
+    async def validate_event(
+        self, info: Asked, event: Annotated[CloudEvent, strawberry.argument(description="In the JSON event format.")]
+    ) -> EventValidation | None:
+        return EventValidation.of(await info.context.do.event_types.validate_event(info.context.caller, event))
+
+    @field("Your tenant's subscriptions, the oldest first.")
+    async def webhook_subscriptions(
+        self,
+        info: Asked,
+        first: First = None,
+        after: After = None,
+        last: Last = None,
+        before: Before = None,
+        filter: Annotated[WebhookSubscriptionFilter | None, strawberry.argument(description="Only some.")] = None,
+    ) -> Connection[WebhookSubscription] | None:
+        status = Status(filter.status.value) if filter and filter.status else None
+        request = page_request(first, after, last, before)
+        found = await info.context.do.subscriptions.page(info.context.caller, status, request)
+        return connection(found, lambda row: row.id, WebhookSubscription.of)
+
+    @field("A subscription; null if it is not there, or another tenant's.")
+    async def webhook_subscription(self, info: Asked, id: Id) -> WebhookSubscription | None:
+        number = number_in(id, "WebhookSubscription")
+        row = None if number is None else await info.context.do.subscriptions.get(info.context.caller, number)
+        return None if row is None else WebhookSubscription.of(row)
+
+    @field("The log, from the oldest event on unless it says otherwise; read on with `after`.")
+    async def events(
+        self,
+        info: Asked,
+        event_types: Annotated[list[str], strawberry.argument(description="The names of the event types.")],
+        first: First = None,
+        after: Annotated[str | None, strawberry.argument(description="A cursor of an earlier answer.")] = None,
+        from_: Annotated[
+            StartFromInput | None, strawberry.argument(name="from", description="Where to begin, instead of `after`.")
+        ] = None,
+    ) -> EventConnection | None:
+        start = from_.start() if from_ else None
+        found = await info.context.do.events.page(info.context.caller, event_types, first, after, start)
+        return EventConnection.of(found, info.context.do.log_id)
+
+    @field("An event by its global id; null if it is not there (any more), or not yours to consume.")
+    async def event(self, info: Asked, id: Id) -> Event | None:
+        position = event_position(id, info.context.do.log_id)
+        return None if position is None else await event_at(info, *position)
