@@ -5,9 +5,11 @@ thread (one thread hop per transaction), PostgreSQL awaits each statement on one
 two dialects of SQL and nothing of connections.
 """
 
-from collections.abc import Generator, Iterable, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias, TypeVar
+from typing import Any, Final, Literal, TypeAlias, TypeVar
+
+VARIABLES_MAX: Final = 32_000  # SQLite takes 32,766 in one statement; the rest is for the caller's own parameters
 
 Dialect: TypeAlias = Literal["sqlite", "postgresql"]
 Row: TypeAlias = Sequence[Any]
@@ -25,17 +27,33 @@ class Statement:
 Work: TypeAlias = Generator[Statement, list[Row], Result]
 
 
+def batches(columns: Mapping[str, str], rows: Sequence[Row]) -> Iterator[Sequence[Row]]:
+    """Cuts any number of rows into parts that `rows_cte` can take; no part is empty."""
+    rows_max = VARIABLES_MAX // len(columns)
+    for start in range(0, len(rows), rows_max):
+        yield rows[start : start + rows_max]
+
+
 def rows_cte(dialect: Dialect, name: str, columns: Mapping[str, str], rows: Sequence[Row]) -> Statement:
     """A `WITH` clause that makes `rows` a table: one statement per batch is what both stores like best.
 
-    `columns` maps each column to its PostgreSQL type. The caller appends the statement that uses the table; its own
-    parameters, if any, are numbered from `len(args) + 1`.
+    `columns` maps each column to its PostgreSQL type. There is one row or more, and no more than `batches` allows:
+    else ValueError. The caller appends the statement that uses the table; its own parameters, if any, are numbered
+    from `len(args) + 1`.
     """
+    if not 1 <= len(rows) * len(columns) <= VARIABLES_MAX:
+        raise ValueError(f"{len(rows)} rows of {len(columns)} values; 1 to {VARIABLES_MAX} values fit into a statement")
     header = f"WITH {name}({', '.join(columns)}) AS"
     if dialect == "postgresql":
         arrays = ", ".join(f"${n}::{type_}[]" for n, type_ in enumerate(columns.values(), 1))
         return Statement(f"{header} (SELECT * FROM unnest({arrays}))", list(zip(*rows, strict=True)))
-    width = len(columns)
-    slot = f"({', '.join('?' * width)})"
+    slot = f"({', '.join('?' * len(columns))})"
     values: Iterable[object] = (value for row in rows for value in row)
     return Statement(f"{header} (VALUES {', '.join([slot] * len(rows))})", list(values))
+
+
+def insertion(dialect: Dialect, table: str, columns: Mapping[str, str], rows: Sequence[Row]) -> Statement:
+    """Inserts `rows` with one statement; a RETURNING clause may be appended."""
+    fresh = rows_cte(dialect, "fresh", columns, rows)
+    names = ", ".join(columns)
+    return Statement(f"{fresh.sql} INSERT INTO {table} ({names}) SELECT {names} FROM fresh", fresh.args)
