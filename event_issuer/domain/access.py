@@ -47,7 +47,7 @@ class Policy:
 class Caller:
     """An authenticated principal with the policies that hold for it and its tenant at this moment."""
 
-    principal_id: int
+    principal_id: int  # 0 is the operator at the console, -1 nobody
     principal_name: str
     tenant_id: int
     tenant_name: str
@@ -96,7 +96,7 @@ class Caller:
 
         Raises Unauthenticated for the anonymous caller.
         """
-        if self.principal_id <= 0:
+        if self.principal_id < 0:
             raise Unauthenticated("This needs a principal; send an API key.")
 
 
@@ -112,7 +112,7 @@ PATTERN_LENGTH_MAX = 255
 DECISIONS_MAX = 1024  # distinct (action, event type) pairs remembered per caller; a batch seldom has more types
 
 # Whoever sends no credentials: may do what needs no policy, which is to read what is OPEN.
-ANONYMOUS = Caller(principal_id=0, principal_name="anonymous", tenant_id=0, tenant_name="", policies=())
+ANONYMOUS = Caller(principal_id=-1, principal_name="anonymous", tenant_id=0, tenant_name="", policies=())
 
 
 def _decide(policies: Iterable[Policy], action: Action, event_type: str) -> bool:
