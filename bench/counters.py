@@ -28,12 +28,12 @@ class Counters:
             file.truncate(_WORDS * 8)
             self.words = memoryview(mmap.mmap(file.fileno(), _WORDS * 8)).cast("Q")
 
-    def sample(self, latency_ns: int) -> None:
+    def sample(self, latency_us: int) -> None:
         count = self.words[SAMPLED]
-        self.words[_SAMPLES + count % SAMPLES_MAX] = latency_ns
+        self.words[_SAMPLES + count % SAMPLES_MAX] = latency_us
         self.words[SAMPLED] = count + 1
 
     def samples(self, first: int, end: int) -> list[int]:
-        """The latencies in nanoseconds from number `first` up to, but not with, `end`."""
+        """The latencies in microseconds from number `first` up to, but not with, `end`."""
         first = max(first, end - SAMPLES_MAX)
         return [self.words[_SAMPLES + number % SAMPLES_MAX] for number in range(first, end)]

@@ -5,7 +5,6 @@ its own on loopback.
 """
 
 import asyncio
-import time
 from pathlib import Path
 from typing import Final, cast
 
@@ -13,6 +12,7 @@ import uvloop
 
 from bench.counters import DONE, HANDSHAKES, Counters
 from bench.processes import argument, parent_left, say_ready
+from bench.traffic import now_us
 
 OK: Final = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 2\r\n\r\nok"
 # CloudEvents webhook specification 1.0.2, §4: the endpoint agrees to receive, from whoever asks.
@@ -47,11 +47,11 @@ class Endpoint(asyncio.Protocol):
         else:
             self._counters.words[DONE] += 1
             if self._is_timing:
-                self._counters.sample(time.monotonic_ns() - made_at_ns(data))
+                self._counters.sample(now_us() - made_at_us(data))
             self._transport.write(OK)
 
 
-def made_at_ns(request: bytes) -> int:
+def made_at_us(request: bytes) -> int:
     """When the event was made: the first part of its id. See `bench.traffic.Events`."""
     start = request.index(b"\r\nce-id: ") + len(b"\r\nce-id: ")
     return int(request[start : request.index(b"-", start)])

@@ -43,13 +43,13 @@ class Snapshot:
 
 @dataclass(frozen=True)
 class Window:
-    """What one window saw: `done` things in `elapsed_s`, the CPU seconds of each role, latencies in nanoseconds."""
+    """What one window saw: `done` things in `elapsed_s`, the CPU seconds of each role, latencies in microseconds."""
 
     elapsed_s: float
     done: int
     cpu_s: Mapping[str, float]
     foreign: float
-    latencies_ns: Sequence[int] = ()
+    latencies_us: Sequence[int] = ()
 
     @property
     def rate(self) -> float:
@@ -93,7 +93,7 @@ class Measured:
 
     def latency_ms(self, part: float) -> float:
         """The median over windows of a percentile; `part` is 0.99 for p99."""
-        return median(percentile(window.latencies_ns, part) for window in self.windows) / 1e6
+        return median(percentile(window.latencies_us, part) for window in self.windows) / 1e3
 
 
 def percentile(values: Sequence[int], part: float) -> int:
@@ -124,7 +124,7 @@ class Meter:
             done=after.done - before.done,
             cpu_s={role: ns / NS for role, ns in cpu_ns.items()},
             foreign=foreign_share(elapsed_ns, after.idle_ns - before.idle_ns, sum(cpu_ns.values())),
-            latencies_ns=self.samples(before.sampled, after.sampled),
+            latencies_us=self.samples(before.sampled, after.sampled),
         )
 
 

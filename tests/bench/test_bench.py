@@ -16,7 +16,7 @@ BRIEF = Plan(warm_up_s=0.05, window_s=0.05, windows=1, windows_max=1)
 
 def measured(rate: int, latency_ms: int = 0) -> Measured:
     cpu_s = {"server": 0.5, "receiver": 0.25}
-    return Measured([Window(1.0, rate, cpu_s, 0.0, [latency_ms * 1_000_000] * 3)])
+    return Measured([Window(1.0, rate, cpu_s, 0.0, [latency_ms * 1000] * 3)])
 
 
 def figures() -> Figures:

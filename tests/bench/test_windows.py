@@ -21,8 +21,8 @@ from bench.windows import (
 PLAN = Plan(warm_up_s=1.0, window_s=0.5, windows=2, windows_max=3)
 
 
-def window(rate: int, foreign: float = 0.0, latencies_ns: Sequence[int] = ()) -> Window:
-    return Window(2.0, 2 * rate, {"server": 0.5}, foreign, latencies_ns)
+def window(rate: int, foreign: float = 0.0, latencies_us: Sequence[int] = ()) -> Window:
+    return Window(2.0, 2 * rate, {"server": 0.5}, foreign, latencies_us)
 
 
 def test_what_is_neither_idle_nor_ours_is_foreign() -> None:
@@ -66,7 +66,7 @@ def test_a_percentile_is_the_nearest_rank(part: float, value: int) -> None:
 
 
 def test_latencies_are_the_median_over_windows() -> None:
-    measured = Measured([window(1, latencies_ns=[ms * 1_000_000] * 10) for ms in (3, 1, 2)])
+    measured = Measured([window(1, latencies_us=[ms * 1000] * 10) for ms in (3, 1, 2)])
     assert measured.latency_ms(0.99) == 2.0
 
 
