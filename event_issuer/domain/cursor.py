@@ -5,7 +5,7 @@ unsettled offset and the highest settled one is bounded by whoever reads ahead, 
 """
 
 import json
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 
 
 class Cursor:
@@ -33,6 +33,11 @@ class Cursor:
         """How many offsets above `next_offset` are settled."""
         return sum(self._ends) - sum(self._starts)
 
+    @property
+    def end(self) -> int:
+        """Past the highest settled offset."""
+        return self._ends[-1] if self._ends else self.next_offset
+
     def is_settled(self, offset: int) -> bool:
         if offset < self.next_offset:
             return True
@@ -53,14 +58,18 @@ class Cursor:
 
     def settle_range(self, start: int, end: int) -> None:
         """Marks `start` ≤ offset < `end`: offsets that the log does not have (any more)."""
-        if start <= self.next_offset < end:
+        start = max(start, self.next_offset)
+        if start >= end:
+            return
+        first = bisect_left(self._ends, start)  # the ranges that the new one meets are first ≤ index < last
+        last = bisect_right(self._starts, end)
+        if first < last:
+            start, end = min(start, self._starts[first]), max(end, self._ends[last - 1])
+        self._starts[first:last] = [start]
+        self._ends[first:last] = [end]
+        if start == self.next_offset:
             self.next_offset = end
-            while self._starts and self._starts[0] <= self.next_offset:
-                self._starts.pop(0)
-                self.next_offset = max(self.next_offset, self._ends.pop(0))
-        elif end > self.next_offset:
-            for offset in range(start, end):
-                self.settle(offset)
+            del self._starts[0], self._ends[0]
 
     def _insert(self, offset: int) -> None:
         index = bisect_right(self._starts, offset)
