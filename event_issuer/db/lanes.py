@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from event_issuer.db.changes import Topic, announce
-from event_issuer.db.work import Dialect, Row, Statement, Work, rows_cte
+from event_issuer.db.work import Statement, Work
 from event_issuer.domain.subscriptions import TRANSITIONS, Command, Status
 from event_issuer.domain.time import Instant
 
@@ -40,13 +40,13 @@ def lanes_of(subscription_id: int) -> Statement:
     )
 
 
-def parked_of(subscription_id: int) -> Statement:
-    """Those that still wait; dead letters stay where they are."""
+def parked_of(lane_id: int, count_max: int) -> Statement:
+    """Those that still wait, the oldest first; dead letters stay where they are."""
     return Statement(
         "SELECT id, lane_id, log_offset, partitionkey, blocks_key, followers_from, attempts, parked_at_us, "
         "next_attempt_at_us, last_outcome, last_error FROM parked_events "
-        "WHERE subscription_id = $1 AND dead_lettered_at_us IS NULL",
-        (subscription_id,),
+        "WHERE lane_id = $1 AND dead_lettered_at_us IS NULL ORDER BY id LIMIT $2",
+        (lane_id, count_max),
     )
 
 
@@ -83,17 +83,3 @@ def record_error(
         "VALUES ($1, $2, $3, $4, $5)",
         (subscription_id, message, trace_id, http_status, now),
     )
-
-
-def insert_lanes(dialect: Dialect, rows: Sequence[Row]) -> Statement:
-    """Rows of (subscription_id, partition_id, start_offset, next_offset, settled_above)."""
-    columns = {
-        "subscription_id": "bigint",
-        "partition_id": "bigint",
-        "start_offset": "bigint",
-        "next_offset": "bigint",
-        "settled_above": "text",
-    }
-    fresh = rows_cte(dialect, "fresh", columns, rows)
-    names = ", ".join(columns)
-    return Statement(f"{fresh.sql} INSERT INTO lanes ({names}) SELECT {names} FROM fresh", fresh.args)

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from event_issuer.db.lanes import move, record_error
-from event_issuer.db.work import Dialect, Row, Statement, Work, rows_cte
+from event_issuer.db.work import Dialect, Row, Statement, Work, batches, insertion, rows_cte
 from event_issuer.domain.subscriptions import Command
 from event_issuer.domain.time import Instant
 
@@ -38,15 +38,20 @@ _PARKED = {
     "last_outcome": "text",
     "last_error": "text",
 }
-_PARKED_CHANGING = (
-    "blocks_key",
-    "followers_from",
-    "attempts",
-    "next_attempt_at_us",
-    "dead_lettered_at_us",
-    "last_outcome",
-    "last_error",
-)
+_ID = {"id": "bigint"}
+_EPOCHS = {"partition_id": "bigint", "epoch": "bigint"}
+_PARKED_CHANGING = {
+    name: _PARKED[name]
+    for name in (
+        "blocks_key",
+        "followers_from",
+        "attempts",
+        "next_attempt_at_us",
+        "dead_lettered_at_us",
+        "last_outcome",
+        "last_error",
+    )
+}
 
 
 @dataclass(slots=True)
@@ -74,54 +79,64 @@ class LeaseLost(Exception):
 
 
 def settle(dialect: Dialect, owner: str, settlement: Settlement, now: Instant) -> Work[dict[tuple[int, int], int]]:
-    """Writes a settlement; the new parked rows' ids by (lane id, offset). Raises LeaseLost."""
+    """Writes a settlement; the new parked rows' ids by (lane id, offset). Raises LeaseLost.
+
+    A lane that was deleted meanwhile keeps nothing: its cursor and its parked events are dropped.
+    """
     yield from _hold_leases(dialect, owner, settlement.epochs)
-    if settlement.attempts:
-        yield _insert(dialect, "attempts", _ATTEMPTS, settlement.attempts)
-    if settlement.lanes:
-        moved = rows_cte(dialect, "moved", _LANES, settlement.lanes)
+    for part in batches(_ATTEMPTS, settlement.attempts):
+        yield insertion(dialect, "attempts", _ATTEMPTS, part)
+    for part in batches(_LANES, settlement.lanes):
+        moved = rows_cte(dialect, "moved", _LANES, part)
         yield Statement(
             f"{moved.sql} UPDATE lanes SET next_offset = moved.next_offset, settled_above = moved.settled_above "
             "FROM moved WHERE lanes.id = moved.id",
             moved.args,
         )
-    ids = yield from _write_parked(dialect, settlement)
+    yield from _change_parked(dialect, settlement)
+    ids: dict[tuple[int, int], int] = {}
+    for part in batches(_PARKED, settlement.parked_inserts):
+        insert = insertion(dialect, "parked_events", _PARKED, part)
+        living = "WHERE EXISTS (SELECT 1 FROM lanes WHERE lanes.id = fresh.lane_id)"
+        rows = yield Statement(f"{insert.sql} {living} RETURNING lane_id, log_offset, id", insert.args)
+        ids |= {(row[0], row[1]): row[2] for row in rows}
     for failure in settlement.failures:
         yield from _fail(failure, now)
     return ids
 
 
 def _hold_leases(dialect: Dialect, owner: str, epochs: Mapping[int, int]) -> Work[None]:
-    """Keeps the leases for this transaction, so that no takeover can come between the check and the commit."""
-    asked = rows_cte(dialect, "asked", {"partition_id": "bigint", "epoch": "bigint"}, list(epochs.items()))
+    """Keeps the leases for this transaction, so that no takeover can come between the check and the commit.
+
+    They are taken in order of the partitions, as whoever renews them does: neither waits for the other for ever.
+    """
+    held: set[int] = set()
     lock = " FOR SHARE OF leases" if dialect == "postgresql" else ""
-    rows = yield Statement(
-        f"{asked.sql} SELECT leases.partition_id FROM leases JOIN asked ON asked.partition_id = leases.partition_id "
-        f"AND asked.epoch = leases.epoch WHERE leases.owner = ${len(asked.args) + 1}{lock}",
-        [*asked.args, owner],
-    )
-    lost = epochs.keys() - {row[0] for row in rows}
+    for part in batches(_EPOCHS, sorted(epochs.items())):
+        asked = rows_cte(dialect, "asked", _EPOCHS, part)
+        rows = yield Statement(
+            f"{asked.sql} SELECT leases.partition_id FROM leases JOIN asked "
+            "ON asked.partition_id = leases.partition_id AND asked.epoch = leases.epoch "
+            f"WHERE leases.owner = ${len(asked.args) + 1} ORDER BY leases.partition_id{lock}",
+            [*asked.args, owner],
+        )
+        held.update(row[0] for row in rows)
+    lost = epochs.keys() - held
     if lost:
         raise LeaseLost(sorted(lost))
 
 
-def _write_parked(dialect: Dialect, settlement: Settlement) -> Work[dict[tuple[int, int], int]]:
-    if settlement.parked_deletes:
-        gone = rows_cte(dialect, "gone", {"id": "bigint"}, [(id_,) for id_ in settlement.parked_deletes])
+def _change_parked(dialect: Dialect, settlement: Settlement) -> Work[None]:
+    for ids in batches(_ID, [(id_,) for id_ in settlement.parked_deletes]):
+        gone = rows_cte(dialect, "gone", _ID, ids)
         yield Statement(f"{gone.sql} DELETE FROM parked_events WHERE id IN (SELECT id FROM gone)", gone.args)
-    if settlement.parked_updates:
-        columns = {"id": "bigint"} | {name: _PARKED[name] for name in _PARKED_CHANGING}
-        changed = rows_cte(dialect, "changed", columns, settlement.parked_updates)
-        assignments = ", ".join(f"{name} = changed.{name}" for name in _PARKED_CHANGING)
+    assignments = ", ".join(f"{name} = changed.{name}" for name in _PARKED_CHANGING)
+    for part in batches(_ID | _PARKED_CHANGING, settlement.parked_updates):
+        changed = rows_cte(dialect, "changed", _ID | _PARKED_CHANGING, part)
         yield Statement(
             f"{changed.sql} UPDATE parked_events SET {assignments} FROM changed WHERE parked_events.id = changed.id",
             changed.args,
         )
-    if not settlement.parked_inserts:
-        return {}
-    insert = _insert(dialect, "parked_events", _PARKED, settlement.parked_inserts)
-    rows = yield Statement(f"{insert.sql} RETURNING lane_id, log_offset, id", insert.args)
-    return {(row[0], row[1]): row[2] for row in rows}
 
 
 def _fail(failure: Row, now: Instant) -> Work[None]:
@@ -129,9 +144,3 @@ def _fail(failure: Row, now: Instant) -> Work[None]:
     subscription_id, message, trace_id, http_status = failure
     if (yield from move(subscription_id, Command.FAIL, now)):
         yield from record_error(subscription_id, message, trace_id, http_status, now)
-
-
-def _insert(dialect: Dialect, table: str, columns: Mapping[str, str], rows: Sequence[Row]) -> Statement:
-    fresh = rows_cte(dialect, "fresh", columns, rows)
-    names = ", ".join(columns)
-    return Statement(f"{fresh.sql} INSERT INTO {table} ({names}) SELECT {names} FROM fresh", fresh.args)

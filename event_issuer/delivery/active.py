@@ -28,11 +28,16 @@ class ActiveSubscription:
     signing_key: bytes = field(repr=False)
     head: bytes = field(repr=False)
     in_flight: int = 0
+    retries_in_flight: int = 0
     is_open: bool = True
     starved: set[Callable[[], None]] = field(default_factory=set, repr=False)
 
     def has_room(self) -> bool:
         return self.is_open and self.in_flight < self.settings.max_in_flight
+
+    def has_retry_room(self) -> bool:
+        """Retries take at most half of the room, so that fresh events are not starved by them."""
+        return self.retries_in_flight < max(1, self.settings.max_in_flight // 2)
 
     def release(self) -> None:
         """One request ended: lanes that found no room may look again."""

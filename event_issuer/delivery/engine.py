@@ -5,7 +5,7 @@ that comes meanwhile is noted and done next. Knows nothing of how lanes deliver.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from random import Random
 from typing import Final
@@ -21,27 +21,32 @@ from event_issuer.delivery.active import ActiveSubscription
 from event_issuer.delivery.attempt import Courier
 from event_issuer.delivery.exposure import Exposure
 from event_issuer.delivery.lane import Lane
-from event_issuer.delivery.leases import Leaser
-from event_issuer.delivery.parked import Parked
+from event_issuer.delivery.leases import Lease, Leaser
+from event_issuer.delivery.opening import StoredLane, stored_lanes
 from event_issuer.delivery.settle import Settler
-from event_issuer.domain.cursor import Cursor
-from event_issuer.domain.errors import IssuerError
+from event_issuer.domain.errors import BadInput, IssuerError, Unavailable
 from event_issuer.domain.subscriptions import DELIVERING, Command, Status
 from event_issuer.domain.time import Clock
 from event_issuer.eventlog.protocol import EventLog
 
-RESTART_PAUSE_S: Final = 1.0  # before a lane whose step raised is run again
+RESTART_PAUSE_S: Final = 1.0  # before a subscription whose lane raised is opened again
+OPENING_MAX: Final = 8  # subscriptions that read their lanes at a time: below the database's connections
+FLUSH_MAX_S: Final = 5.0  # at the end; what is not written by then is repeated by the next process
 
 logger = structlog.get_logger(__name__)
 
 
 @dataclass(slots=True)
 class _Open:
+    """`partition_ids` are those of all its lanes, `served` the leases of those that are opened here."""
+
     subscription: ActiveSubscription
     settings_version: int
-    served: frozenset[int]
+    partition_ids: frozenset[int]
+    served: Mapping[int, int]
     lanes: list[Lane]
     runs: list["asyncio.Task[None]"]
+    is_stale: bool = False
 
 
 class Engine:
@@ -58,99 +63,172 @@ class Engine:
         *,
         exposure_max: int,
     ) -> None:
-        self._database, self._log, self._feed = database, log, feed
+        self._database, self._log = database, log
         self._leaser, self._courier, self._activate = leaser, courier, activate
         self._clock, self._random = clock, random
         self.exposure = Exposure(exposure_max)
-        self.settler = Settler(database, leaser.owner, leaser.held, self.exposure, clock, self._lose)
+        self.settler = Settler(database, leaser.owner, leaser.epochs, self.exposure, clock, self._lose)
         self._open: dict[int, _Open] = {}
         self._changed: set[int] = set()
         self._reopening: dict[int, asyncio.Task[None]] = {}
-        self._served: frozenset[int] = frozenset()
-        self._by_partition: dict[int, list[Lane]] = {}
+        self._served: Mapping[int, int] = {}
+        self._by_partition: dict[int, set[Lane]] = {}
         self._awake = asyncio.Event()
+        self._renewing = asyncio.Event()
+        self._opening = asyncio.Semaphore(OPENING_MAX)
+        self._is_stopping = False
         feed.listen(self._note)
         log.watch(self._wake_lanes)
 
-    def _note(self, topic: Topic, object_id: int) -> None:
-        if topic is Topic.SUBSCRIPTION:
-            self._changed.add(object_id)
-            self._awake.set()
-
-    def _wake_lanes(self, partition_id: int, next_offset: int) -> None:
-        for lane in self._by_partition.get(partition_id, ()):
-            lane.wake()
-
-    def _lose(self, partition_ids: frozenset[int]) -> None:
-        self._served -= partition_ids
-        self._awake.set()
-
     async def run(self) -> None:
-        """Runs until cancelled. `stop` ends the deliveries cleanly."""
-        settling = asyncio.create_task(self.settler.run())
-        try:
-            while True:
-                await self.step()
-                try:
-                    await asyncio.wait_for(self._awake.wait(), self._leaser.renew_every_s)
-                except TimeoutError:
-                    continue
-        finally:
-            settling.cancel()
+        """Runs until cancelled. `stop` ends the deliveries cleanly; it comes first."""
+        async with asyncio.TaskGroup() as loops:
+            loops.create_task(self.settler.run())
+            loops.create_task(self._keep_leases())
+            loops.create_task(self._keep_open())
 
     async def step(self) -> None:
         """Renews leases, then opens and closes what has changed."""
-        self._awake.clear()
-        held = frozenset(await self._leaser.step())
-        if held != self._served:
-            self._served = held
-            rows = await self._database.read(sql.delivering([*sorted(DELIVERING), Status.STOPPING]))
-            self._changed.update(row[0] for row in rows)
-        for subscription_id in sorted(self._changed - self._reopening.keys()):
-            self._changed.discard(subscription_id)
-            self._reopening[subscription_id] = asyncio.create_task(self._guarded(subscription_id))
+        await self.renew()
+        self.react()
 
     async def caught_up(self) -> None:
         """Returns when no subscription is being opened or closed."""
         while self._reopening:
             await asyncio.wait(self._reopening.values())
 
+    async def stop(self, grace_s: float) -> None:
+        """No request starts any more; those under way may end within `grace_s`, the rest will be repeated."""
+        self._is_stopping = True
+        for opened in self._open.values():
+            _shut(opened)
+        for reopening in list(self._reopening.values()):
+            reopening.cancel()
+        await self.caught_up()
+        lanes = [lane for opened in self._open.values() for lane in opened.lanes]
+        draining = [asyncio.create_task(lane.drain()) for lane in lanes]
+        if draining:
+            await asyncio.wait(draining, timeout=grace_s)
+            for lane in lanes:
+                lane.abandon()
+            await asyncio.wait(draining)
+        try:
+            async with asyncio.timeout(FLUSH_MAX_S):
+                await self.settler.flush()
+            await self._leaser.release()
+        except (TimeoutError, Unavailable) as problem:
+            logger.warning("stopped without a last settle", problem=str(problem), exposed=self.exposure.count)
+
+    # What happens elsewhere
+
+    def _note(self, topic: Topic, object_id: int) -> None:
+        if topic is Topic.SUBSCRIPTION:
+            self._changed.add(object_id)
+            self._awake.set()
+        elif topic is Topic.EVENT_TYPE:  # it may be new, with partitions that nobody leases yet
+            self._renewing.set()
+
+    def _wake_lanes(self, partition_id: int, next_offset: int) -> None:
+        for lane in self._by_partition.get(partition_id, ()):
+            lane.wake()
+
+    def _lose(self, leases: frozenset[Lease]) -> None:
+        """Lanes under these leases stop at once; they are opened anew when the partitions are leased again."""
+        self._served = {id_: epoch for id_, epoch in self._served.items() if (id_, epoch) not in leases}
+        for partition_id, epoch in leases:
+            for lane in self._by_partition.get(partition_id, ()):
+                if lane.lease == (partition_id, epoch):
+                    lane.lose()
+                    self._restart(lane.subscription.id)
+        self._renewing.set()
+
+    def _fault(self, lane: Lane, fault: BaseException) -> None:
+        """A lane that raised is a fault of ours. What it holds in memory is in doubt: its subscription is closed, and
+        opened again from what is written down."""
+        logger.error("lane failed", lane=lane.id, subscription=lane.subscription.id, exc_info=fault)
+        opened = self._open.get(lane.subscription.id)
+        if opened is not None and not opened.is_stale:
+            opened.is_stale = True
+            lane.subscription.is_open = False
+            again = (Topic.SUBSCRIPTION, lane.subscription.id)
+            asyncio.get_running_loop().call_later(RESTART_PAUSE_S, self._note, *again)
+
+    def _restart(self, subscription_id: int) -> None:
+        opened = self._open.get(subscription_id)
+        if opened is not None:
+            opened.is_stale = True
+        self._changed.add(subscription_id)
+        self._awake.set()
+
+    # Leases
+
+    async def _keep_leases(self) -> None:
+        while True:
+            self._renewing.clear()
+            await self.renew()
+            try:
+                await asyncio.wait_for(self._renewing.wait(), self._leaser.next_step_s())
+            except TimeoutError:
+                continue
+
+    async def renew(self) -> None:
+        """Renews and claims leases; lanes whose lease has lapsed stop before the database is asked."""
+        if not self._leaser.is_good():
+            self._lose(frozenset(self._served.items()))
+        held = await self._leaser.step()
+        lost = frozenset(self._served.items()) - frozenset(held.items())
+        if lost:
+            self._lose(lost)
+        if held.keys() - self._served.keys():
+            try:
+                rows = await self._database.read(sql.delivering([*sorted(DELIVERING), Status.STOPPING]))
+            except Unavailable as problem:
+                logger.warning("subscriptions not read", problem=problem.detail)
+                return
+            self._served = dict(held)
+            self._changed.update(row[0] for row in rows)
+            self._awake.set()
+
+    # Opening and closing
+
+    async def _keep_open(self) -> None:
+        while True:
+            await self._awake.wait()
+            self.react()
+
+    def react(self) -> None:
+        """Begins to open and close what has changed."""
+        self._awake.clear()
+        if self._is_stopping:
+            return
+        for subscription_id in sorted(self._changed - self._reopening.keys()):
+            self._changed.discard(subscription_id)
+            self._reopening[subscription_id] = asyncio.create_task(self._guarded(subscription_id))
+
     async def _guarded(self, subscription_id: int) -> None:
         """A task of its own: one subscription that is slow to drain holds up neither the others nor the leases."""
+        is_done = False
         try:
             await self._reopen(subscription_id)
+            is_done = True
+        except IssuerError as problem:
+            logger.warning("subscription not opened", subscription=subscription_id, problem=problem.detail)
         except Exception:
-            logger.exception("subscription could not be opened", subscription=subscription_id)
-            self._changed.add(subscription_id)  # again at the next step
+            logger.exception("subscription not opened", subscription=subscription_id)
         finally:
             del self._reopening[subscription_id]
             if subscription_id in self._changed:
                 self._awake.set()
-
-    async def stop(self, grace_s: float) -> None:
-        """No request starts any more; those under way may end within `grace_s`, the rest will be repeated."""
-        for opened in self._open.values():
-            opened.subscription.is_open = False
-        for reopening in list(self._reopening.values()):
-            reopening.cancel()
-        await self.caught_up()
-        closing = [asyncio.create_task(self._close(id_)) for id_ in list(self._open)]
-        if closing:
-            _, late = await asyncio.wait(closing, timeout=grace_s)
-            for opened in self._open.values():
-                for lane in opened.lanes:
-                    lane.abandon()
-            if late:
-                await asyncio.wait(late)
-        await self.settler.flush()
-        await self._leaser.release()
+            elif not is_done:
+                asyncio.get_running_loop().call_later(RESTART_PAUSE_S, self._note, Topic.SUBSCRIPTION, subscription_id)
 
     async def _reopen(self, subscription_id: int) -> None:
-        wanted = (Subscription.id == subscription_id) & Subscription.deleted_at_us.is_null()
-        row = await Subscription.objects().where(wanted).first()
+        row = await self._read(subscription_id)
         if self._is_current(row):
             return
-        await self._close(subscription_id)
+        if subscription_id in self._open:
+            await self._close(subscription_id)
+            row = await self._read(subscription_id)  # closing takes as long as a request: more may have changed
         if row is None:
             return
         status = Status(row.status)
@@ -158,6 +236,11 @@ class Engine:
             await self._move(subscription_id, Command.DRAINED)
         elif status in DELIVERING:
             await self._open_lanes(row)
+
+    async def _read(self, subscription_id: int) -> Subscription | None:
+        wanted = (Subscription.id == subscription_id) & Subscription.deleted_at_us.is_null()
+        async with self._opening:
+            return await Subscription.objects().where(wanted).first()
 
     def _is_current(self, row: Subscription | None) -> bool:
         """A change of state alone, such as the one to RUNNING that we made ourselves, reopens nothing."""
@@ -167,18 +250,18 @@ class Engine:
         return (
             row.status == Status.RUNNING
             and opened.subscription.is_open
+            and not opened.is_stale
             and opened.settings_version == row.settings_version
-            and opened.served == self._served
+            and opened.served == self._served_of(opened.partition_ids)
         )
+
+    def _served_of(self, partition_ids: frozenset[int]) -> dict[int, int]:
+        return {id_: self._served[id_] for id_ in partition_ids if id_ in self._served}
 
     async def _close(self, subscription_id: int) -> None:
         """Lets what is under way finish and be written, then forgets the lanes."""
-        opened = self._open.get(subscription_id)
-        if opened is None:
-            return
-        opened.subscription.is_open = False
-        for run in opened.runs:
-            run.cancel()
+        opened = self._open[subscription_id]
+        _shut(opened)
         for lane in opened.lanes:
             await lane.drain()
         await self.settler.flush()
@@ -189,37 +272,46 @@ class Engine:
     async def _open_lanes(self, row: Subscription) -> None:
         try:
             subscription = self._activate(row)
-        except IssuerError as problem:
+        except BadInput as problem:  # its URL is not allowed any more; anything else is the operator's to repair
             await self._refuse(row.id, problem)
             return
-        rows = await self._database.read(sql.lanes_of(row.id))
-        waiting = [sql.ParkedRow(*parked) for parked in await self._database.read(sql.parked_of(row.id))]
-        lanes = []
-        for lane_row in (sql.LaneRow(*found) for found in rows):
-            if lane_row.partition_id in self._served:
-                mine = [_parked(one, lane_row) for one in waiting if one.lane_id == lane_row.id]
-                lanes.append(self._lane(lane_row, subscription, mine))
+        served = self._served
+        async with self._opening:
+            stored = await stored_lanes(self._database, row.id, served)
+        here = {lane.lease[0]: lane.lease[1] for lane in stored.lanes}
+        if self._is_stopping or here != self._served_of(stored.partition_ids):
+            self._changed.add(row.id)  # a lease came or went while we read
+            return
+        lanes = [self._lane(lane, subscription) for lane in stored.lanes]
         for lane in lanes:
-            self._by_partition.setdefault(lane.partition_id, []).append(lane)
-        runs = [asyncio.create_task(_run(lane)) for lane in lanes]
-        self._open[row.id] = _Open(subscription, row.settings_version, self._served, lanes, runs)
-        if row.status != Status.RUNNING:
+            self._by_partition.setdefault(lane.partition_id, set()).add(lane)
+        runs = [asyncio.create_task(self._run(lane)) for lane in lanes]
+        self._open[row.id] = _Open(subscription, row.settings_version, stored.partition_ids, here, lanes, runs)
+        if lanes and row.status != Status.RUNNING:
             await self._move(row.id, Command.OPENED)
 
-    def _lane(self, row: sql.LaneRow, subscription: ActiveSubscription, parked: list[Parked]) -> Lane:
+    def _lane(self, stored: StoredLane, subscription: ActiveSubscription) -> Lane:
         return Lane(
-            row.id,
+            stored.id,
             subscription,
-            row.partition_id,
-            Cursor.parse(row.next_offset, row.settled_above),
-            parked,
+            stored.lease,
+            stored.cursor,
+            stored.parked,
             log=self._log,
             courier=self._courier,
             settler=self.settler,
             exposure=self.exposure,
+            may_send=self._leaser.is_good,
+            on_fault=self._fault,
             clock=self._clock,
             random=self._random,
         )
+
+    async def _run(self, lane: Lane) -> None:
+        try:
+            await lane.run()
+        except Exception as fault:
+            self._fault(lane, fault)
 
     async def _refuse(self, subscription_id: int, problem: IssuerError) -> None:
         def failing() -> Work[None]:
@@ -232,30 +324,8 @@ class Engine:
         await self._database.run(sql.move(subscription_id, command, self._clock()))
 
 
-async def _run(lane: Lane) -> None:
-    """A lane whose step raises is a fault of ours: it is run again after a pause, and the fault is in the log."""
-    while True:
-        try:
-            await lane.run()
-        except Exception:
-            logger.exception("lane failed", lane=lane.id)
-            await asyncio.sleep(RESTART_PAUSE_S)
-            lane.wake()
-
-
-def _parked(row: sql.ParkedRow, lane: sql.LaneRow) -> Parked:
-    return Parked(
-        lane_id=row.lane_id,
-        subscription_id=lane.subscription_id,
-        partition_id=lane.partition_id,
-        offset=row.log_offset,
-        key=row.partitionkey if row.blocks_key else None,
-        attempts=row.attempts,
-        parked_at=row.parked_at_us,
-        next_attempt_at=row.next_attempt_at_us,
-        last_outcome=row.last_outcome,
-        last_error=row.last_error,
-        followers_from=row.followers_from,
-        id=row.id,
-        blocks_key=bool(row.blocks_key),
-    )
+def _shut(opened: _Open) -> None:
+    """No request starts any more."""
+    opened.subscription.is_open = False
+    for run in opened.runs:
+        run.cancel()

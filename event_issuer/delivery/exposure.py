@@ -1,7 +1,7 @@
 """Exposure: how many deliveries a crash at this moment would repeat, and the bound on it.
 
-A delivery is exposed from the start of its request until its outcome is written down. While settling fails the
-exposure is shut: nothing new is sent, because its outcome could not be kept.
+A delivery is exposed from the start of its request until its outcome is written down, or it was given up. While
+settling fails the exposure is shut: nothing new is sent, because its outcome could not be kept.
 """
 
 from collections.abc import Callable
@@ -21,9 +21,25 @@ class Exposure:
         """Calls `wake` once, at the next chance that there is room."""
         self._starved.add(wake)
 
-    def settled(self, count: int) -> None:
+    def take(self) -> None:
+        self.count += 1
+
+    def give_back(self, count: int) -> None:
         self.count -= count
-        self.is_shut = False
-        starved, self._starved = self._starved, set()
-        for wake in starved:
-            wake()
+        if self.has_room():
+            self._wake()
+
+    def shut(self) -> None:
+        self.is_shut = True
+
+    def reopen(self) -> None:
+        """Settling works: what waited while it did not may go on."""
+        if self.is_shut:
+            self.is_shut = False
+            self._wake()
+
+    def _wake(self) -> None:
+        if self._starved:
+            starved, self._starved = self._starved, set()
+            for wake in starved:
+                wake()

@@ -6,76 +6,76 @@ or SQL: the courier sends, the settler writes. All state changes happen between 
 """
 
 import asyncio
-import heapq
 from collections import deque
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from random import Random
 from typing import Final
-
-import structlog
 
 from event_issuer.delivery.active import ActiveSubscription
 from event_issuer.delivery.attempt import Attempt, Courier
 from event_issuer.delivery.exposure import Exposure
+from event_issuer.delivery.leases import Lease
 from event_issuer.delivery.outcome import Outcome, OutcomeKind
-from event_issuer.delivery.parked import Parked
+from event_issuer.delivery.parked import Parked, ParkedEvents
+from event_issuer.delivery.reading import PartitionReader
 from event_issuer.delivery.retry import next_attempt_at
 from event_issuer.delivery.settle import Settler
 from event_issuer.domain.cursor import Cursor
-from event_issuer.domain.errors import Unavailable
 from event_issuer.domain.subscriptions import Ordering
-from event_issuer.domain.time import SECOND_US, Clock
-from event_issuer.eventlog.protocol import EventLog, LogRecord, Page
+from event_issuer.domain.time import SECOND_US, Clock, Instant
+from event_issuer.eventlog.protocol import EventLog, LogRecord
 
 WINDOW: Final = 1_000  # how far a lane reads past its lowest unsettled event; bounds memory and the cursor's ranges
-PARKED_MAX: Final = 10_000  # per lane; past it the endpoint is not failing on some events but as a whole
-LOG_AWAY_PAUSE_S: Final = 1.0
+PARKED_MAX: Final = 10_000  # then the lane reads no further: the endpoint is not failing on some events but as a whole
+WAITING_MAX: Final = PARKED_MAX + WINDOW  # parked in one lane at most: what was read before the bound may fail too
 EXPIRED: Final = Outcome(OutcomeKind.REFUSED, error="EXPIRED: retention removed the event before it was delivered.")
-
-logger = structlog.get_logger(__name__)
 
 
 class Lane:
+    """`may_send()` says whether the lease can be trusted; `on_fault` hears of a delivery that raised: the lane's state
+    is then in doubt, and whoever owns the lane opens it anew from what is written down."""
+
     def __init__(
         self,
         id_: int,
         subscription: ActiveSubscription,
-        partition_id: int,
+        lease: Lease,
         cursor: Cursor,
-        parked: Sequence[Parked],
+        parked: Iterable[Parked],
         *,
         log: EventLog,
         courier: Courier,
         settler: Settler,
         exposure: Exposure,
+        may_send: Callable[[], bool],
+        on_fault: Callable[["Lane", BaseException], None],
         clock: Clock,
         random: Random,
     ) -> None:
         self.id = id_
         self.subscription = subscription
-        self.partition_id = partition_id
+        self.lease = lease
+        self.partition_id = lease[0]
         self.cursor = cursor
-        self._log, self._courier, self._settler, self._exposure = log, courier, settler, exposure
+        self._reader = PartitionReader(log, self.partition_id)
+        self._courier, self._settler, self._exposure = courier, settler, exposure
+        self._may_send, self._on_fault = may_send, on_fault
         self._clock, self._random = clock, random
+        self._is_per_key = subscription.ordering is Ordering.PER_KEY
         self._read_offset = cursor.next_offset
         self._page: Sequence[LogRecord] = ()
         self._page_index = 0
         self._page_end = self._read_offset
         self._behind: dict[str, deque[LogRecord]] = {}  # key with a first delivery under way → who waits behind it
         self._ready: deque[LogRecord] = deque()  # their turn has come, but there was no room
-        self._parked = {one.offset: one for one in parked}
-        self._blocked = {one.key: one for one in parked if one.blocks_key and one.key is not None}
-        self._due = [(one.next_attempt_at, one.offset) for one in parked if one.next_attempt_at is not None]
-        heapq.heapify(self._due)
-        self._retries_in_flight = 0
+        self._parked = ParkedEvents(parked)
         self._tasks: set[asyncio.Task[None]] = set()
         self._awake = asyncio.Event()
         self._awake.set()
-        self._is_limited = False
+        self.wake = self._awake.set
+        self._is_limited = False  # whether there may be more to read than there was room for
+        self._is_lost = False
         self._timer: asyncio.TimerHandle | None = None
-
-    def wake(self) -> None:
-        self._awake.set()
 
     @property
     def in_flight(self) -> int:
@@ -83,11 +83,14 @@ class Lane:
 
     async def run(self) -> None:
         """Steps whenever there may be something to do, until cancelled."""
-        while True:
-            await self._awake.wait()
-            self._awake.clear()
-            await self.step()
-            self._wake_when_due()
+        try:
+            while True:
+                await self._awake.wait()
+                self._awake.clear()
+                await self.step()
+                self._wake_when_due()
+        finally:
+            self._stop_timer()
 
     async def step(self) -> int:
         """One round: retries that are due, events whose turn has come, new events. The number of attempts started."""
@@ -104,6 +107,11 @@ class Lane:
         for task in self._tasks:
             task.cancel()
 
+    def lose(self) -> None:
+        """The lease is gone: nothing is sent any more, and what is under way is given up."""
+        self._is_lost = True
+        self.abandon()
+
     # What may start now
 
     def _has_room(self) -> bool:
@@ -113,34 +121,37 @@ class Lane:
         if not self._exposure.has_room():
             self._exposure.wake_when_room(self.wake)
             return False
-        return True
+        return not self._is_lost and self._may_send()
+
+    def _has_retry_room(self) -> bool:
+        if not self.subscription.has_retry_room():
+            self.subscription.starved.add(self.wake)
+            return False
+        return self._has_room()
 
     async def _start_due(self) -> int:
-        """Retries take at most half of the subscription's room, so that fresh events are not starved by them."""
         started, now = 0, self._clock()
-        retries_max = max(1, self.subscription.settings.max_in_flight // 2)
-        while self._due and self._due[0][0] <= now and self._retries_in_flight < retries_max and self._has_room():
-            due_at, offset = heapq.heappop(self._due)
-            parked = self._parked.get(offset)
-            if parked is None or parked.next_attempt_at != due_at:
-                continue
-            page = await self._read(offset)
-            if page.records and page.records[0].offset == offset:
-                self._start_retry(parked, page.records[0])
-                started += 1
-            else:
+        while (due_at := self._parked.next_due_at) is not None and due_at <= now and self._has_retry_room():
+            parked = self._parked.take_due()
+            record = await self._reader.record(parked.offset)
+            if record is None:
                 await self._expire(parked)
+            elif self._has_retry_room():
+                self._start_retry(parked, record)
+                started += 1
+            else:  # taken while the log was read
+                self._parked.hold(parked, due_at)
         return started
 
     def _start_ready(self) -> int:
         started = 0
         while self._ready and self._has_room():
-            self._start(self._ready.popleft())
+            self._launch(self._deliver(self._ready.popleft()), self._ended)
             started += 1
         return started
 
     async def _advance(self) -> int:
-        """Takes new events while there is room for them; `_is_limited` remembers that there may be more."""
+        """Takes new events while there is room for them."""
         started = 0
         self._is_limited = True
         while not self._ready and self._within_bounds() and self._has_room():
@@ -171,29 +182,29 @@ class Lane:
         """Reads the next page; False at the head."""
         if self._page_end > self._read_offset:
             self.cursor.settle_range(self._read_offset, self._page_end)
+            self._settler.touch(self)
             self._read_offset = self._page_end
-        page = await self._read(self._read_offset)
+        page = await self._reader.read(self._read_offset)
         self._page, self._page_index, self._page_end = page.records, 0, page.next_offset
         return bool(page.records) or page.next_offset > self._read_offset
 
     def _take(self, record: LogRecord) -> int:
         """Starts a fresh event, or lets it wait its turn. 1 if it was started."""
-        key = self._key_of(record)
+        key = record.event.partitionkey
         if key is not None:
-            head = self._blocked.get(key)
+            # Whatever the ordering is now, a key that was blocked stays so until its followers have gone.
+            head = self._parked.head_of(key)
             if head is not None:
                 self._pass_over(head, record)
                 return 0
-            behind = self._behind.get(key)
-            if behind is not None:
-                behind.append(record)
-                return 0
-            self._behind[key] = deque()
-        self._start(record)
+            if self._is_per_key:
+                behind = self._behind.get(key)
+                if behind is not None:
+                    behind.append(record)
+                    return 0
+                self._behind[key] = deque()
+        self._launch(self._deliver(record), self._ended)
         return 1
-
-    def _key_of(self, record: LogRecord) -> str | None:
-        return record.event.partitionkey if self.subscription.ordering is Ordering.PER_KEY else None
 
     def _pass_over(self, head: Parked, record: LogRecord) -> None:
         """A follower of a blocked key leaves no row; the head remembers where its followers begin."""
@@ -203,102 +214,108 @@ class Lane:
         self.cursor.settle(record.offset)
         self._settler.touch(self)
 
-    # First deliveries
+    # Requests under way
 
-    def _start(self, record: LogRecord) -> None:
-        self._launch(self._deliver(record))
-
-    def _launch(self, delivery: Coroutine[None, None, None]) -> None:
+    def _launch(self, delivery: Coroutine[None, None, None], ended: Callable[[asyncio.Task[None]], None]) -> None:
         self.subscription.in_flight += 1
-        self._exposure.count += 1
+        self._exposure.take()
         task = asyncio.get_running_loop().create_task(delivery)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(ended)
 
-    async def _deliver(self, record: LogRecord) -> None:
-        attempt = await self._attempt(record, 1)
-        if attempt is None:
-            return
-        self.cursor.settle(record.offset)
-        if attempt.outcome.kind is not OutcomeKind.DELIVERED:
-            self._park(record, attempt)
-        self._settler.add(self, attempt)
-        key = self._key_of(record)
-        if key is not None:
-            self._next_of_key(key)
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        """However it ended: a delivery that was cancelled or raised has told the settler nothing."""
+        self._tasks.discard(task)
+        self.subscription.release()
+        fault = None if task.cancelled() else task.exception()
+        if fault is not None or task.cancelled():
+            self._exposure.give_back(1)
+        if fault is not None:
+            self._on_fault(self, fault)
+        self._start_ready()
         if self._is_limited:
             self._awake.set()
 
-    async def _attempt(self, record: LogRecord, number: int) -> Attempt | None:
-        """None when the attempt leaves no outcome: it was cancelled, or the endpoint said it is gone for good."""
-        try:
-            attempt = await self._courier.attempt(self.subscription, record, number)
-        except asyncio.CancelledError:
-            self._exposure.settled(1)
-            raise
-        finally:
-            self.subscription.release()
-        if attempt.outcome.kind is OutcomeKind.GONE:
-            self.subscription.is_open = False  # no other request starts; the settler writes FAILED
-            self._settler.fail(self, attempt)
-            return None
-        return attempt
+    def _retry_ended(self, task: asyncio.Task[None]) -> None:
+        self.subscription.retries_in_flight -= 1
+        self._ended(task)
+        self._awake.set()
 
-    def _park(self, record: LogRecord, attempt: Attempt) -> None:
-        now, key = self._clock(), self._key_of(record)
-        due_at = next_attempt_at(self.subscription.settings, attempt.outcome, 1, now, self._random)
+    # First deliveries
+
+    async def _deliver(self, record: LogRecord) -> None:
+        attempt = await self._courier.attempt(self.subscription, record, 1)
+        if self._is_gone(attempt):
+            return
+        if attempt.outcome.kind is not OutcomeKind.DELIVERED:
+            self._park(record, attempt.outcome)
+        self.cursor.settle(record.offset)
+        if self._is_per_key and record.event.partitionkey is not None:
+            self._next_of_key(record.event.partitionkey)
+        self._settler.add(self, attempt)
+
+    def _is_gone(self, attempt: Attempt) -> bool:
+        """The endpoint is gone for good: no other request starts, and the event stays where it is."""
+        if attempt.outcome.kind is not OutcomeKind.GONE:
+            return False
+        self.subscription.is_open = False
+        self._settler.fail(self, attempt)
+        return True
+
+    def _park(self, record: LogRecord, outcome: Outcome) -> None:
+        now, key = self._clock(), record.event.partitionkey
+        due_at = next_attempt_at(self.subscription.settings, outcome, 1, now, self._random)
         parked = Parked(self.id, self.subscription.id, self.partition_id, record.offset, key, 1, now, due_at)
-        parked.failed(attempt.outcome, 1, due_at, now)
+        parked.blocks_key = self._is_per_key and key is not None
+        parked.failed(outcome, 1, due_at, now)
         self._settler.keep(self, parked)
         if due_at is not None:
-            self._hold(parked)
+            self._hold(parked, due_at)
 
-    def _hold(self, parked: Parked) -> None:
-        """Keeps a parked event until it is due, and its key blocked meanwhile."""
-        assert parked.next_attempt_at is not None
-        self._parked[parked.offset] = parked
-        heapq.heappush(self._due, (parked.next_attempt_at, parked.offset))
-        if parked.key is not None:
-            parked.blocks_key = True
-            self._blocked[parked.key] = parked
+    def _hold(self, parked: Parked, due_at: Instant) -> None:
+        self._parked.hold(parked, due_at)
         self._awake.set()
 
     def _next_of_key(self, key: str) -> None:
-        """The key's delivery has ended: the next one goes, or all that waited are passed over."""
+        """The key's delivery has ended: the next one's turn has come, or all that waited are passed over."""
         behind = self._behind[key]
-        head = self._blocked.get(key)
+        head = self._parked.head_of(key)
         if head is not None:
             for record in behind:
                 self._pass_over(head, record)
-            del self._behind[key]
-        elif not behind:
-            del self._behind[key]
-        elif self._ready or not self._has_room():
+            behind.clear()
+        if behind:
             self._ready.append(behind.popleft())
         else:
-            self._start(behind.popleft())
+            del self._behind[key]
 
     # Retries
 
     def _start_retry(self, parked: Parked, record: LogRecord) -> None:
-        self._retries_in_flight += 1
-        self._launch(self._retry(parked, record))
+        self.subscription.retries_in_flight += 1
+        self._launch(self._retry(parked, record), self._retry_ended)
 
     async def _retry(self, parked: Parked, record: LogRecord) -> None:
-        try:
-            attempt = await self._attempt(record, parked.attempts + 1)
-        finally:
-            self._retries_in_flight -= 1
-            self._awake.set()
-        if attempt is None:
+        number = parked.attempts + 1
+        attempt = await self._courier.attempt(self.subscription, record, number)
+        if self._is_gone(attempt):
             return
         if attempt.outcome.kind is OutcomeKind.DELIVERED:
             await self._leave(parked)
             parked.removed = True
         else:
-            await self._fail_again(parked, attempt)
+            await self._fail_again(parked, attempt.outcome, number)
         self._settler.keep(self, parked)
         self._settler.add(self, attempt)
+
+    async def _fail_again(self, parked: Parked, outcome: Outcome, number: int) -> None:
+        now = self._clock()
+        due_at = next_attempt_at(self.subscription.settings, outcome, number, now, self._random)
+        if due_at is None:
+            await self._leave(parked)
+        parked.failed(outcome, number, due_at, now)
+        if due_at is not None:
+            self._hold(parked, due_at)
 
     async def _expire(self, parked: Parked) -> None:
         """Retention took the event before it could be delivered."""
@@ -306,58 +323,44 @@ class Lane:
         parked.failed(EXPIRED, parked.attempts, None, self._clock())
         self._settler.keep(self, parked)
 
-    async def _fail_again(self, parked: Parked, attempt: Attempt) -> None:
-        now, number = self._clock(), parked.attempts + 1
-        due_at = next_attempt_at(self.subscription.settings, attempt.outcome, number, now, self._random)
-        if due_at is None:
-            await self._leave(parked)
-        parked.failed(attempt.outcome, number, due_at, now)
-        if due_at is not None:
-            self._hold(parked)
-
     async def _leave(self, parked: Parked) -> None:
         """Takes a parked event out of the lane; its key passes to its first follower, or is free."""
-        if parked.key is None:
-            del self._parked[parked.offset]
-            return
-        follower = await self._next_follower(parked)
-        del self._parked[parked.offset]
-        del self._blocked[parked.key]
+        follower = await self._next_follower(parked) if parked.blocks_key else None
+        self._parked.remove(parked)
         if follower is None:
             return
         now = self._clock()
         head = Parked(self.id, self.subscription.id, self.partition_id, follower.offset, parked.key, 0, now, now)
-        head.followers_from = follower.offset + 1
-        self._hold(head)
+        head.followers_from, head.blocks_key = follower.offset + 1, True
         self._settler.keep(self, head)
+        self._hold(head, now)
 
     async def _next_follower(self, parked: Parked) -> LogRecord | None:
-        """The first event of the key that was passed over, read again from the log."""
+        """The first event of the key that was passed over, read again from the log.
+
+        From `followers_from` on the key's settled events are those passed over. The cursor knows them, also those
+        that this process has not yet read since it opened the lane.
+        """
         offset = parked.followers_from
-        while offset is not None and offset < self._read_offset:
-            page = await self._read(offset)
+        while offset is not None and offset < self.cursor.end:
+            page = await self._reader.read_again(offset)
             for record in page.records:
-                if record.offset < self._read_offset and record.event.partitionkey == parked.key:
+                if record.event.partitionkey == parked.key and self.cursor.is_settled(record.offset):
                     return record
-            if page.next_offset == offset:
-                return None
             offset = page.next_offset
         return None
 
-    async def _read(self, offset: int) -> Page:
-        """A page of the log. While the log is away the lane waits: there is nothing else it could do."""
-        while True:
-            try:
-                return await self._log.read(self.partition_id, offset)
-            except Unavailable as problem:
-                logger.warning("log unavailable", lane=self.id, problem=problem.detail)
-                await asyncio.sleep(LOG_AWAY_PAUSE_S)
+    # Waiting
 
     def _wake_when_due(self) -> None:
         """One timer for the earliest retry. One that is due already waits for room, and room wakes the lane."""
+        self._stop_timer()
+        due_at = self._parked.next_due_at
+        delay_us = 0 if due_at is None else due_at - self._clock()
+        if delay_us > 0:
+            self._timer = asyncio.get_running_loop().call_later(delay_us / SECOND_US, self._awake.set)
+
+    def _stop_timer(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        delay_us = self._due[0][0] - self._clock() if self._due else 0
-        if delay_us > 0:
-            self._timer = asyncio.get_running_loop().call_later(delay_us / SECOND_US, self._awake.set)

@@ -1,10 +1,12 @@
 """The leaser: keeps this process's leases alive, and knows when they can no longer be trusted.
 
-Knows nothing of lanes. A lease that could not be renewed counts as lost `MARGIN_S` before it expires: whoever takes
-over then finds nobody sending.
+Knows nothing of lanes. Leases that could not be renewed lapse `MARGIN_S` before they expire: whoever takes over then
+finds nobody sending.
 """
 
-from typing import Final
+import asyncio
+from collections.abc import Mapping
+from typing import Final, TypeAlias
 
 import structlog
 
@@ -12,6 +14,8 @@ from event_issuer.db.database import Database
 from event_issuer.db.leases import claim_and_renew, release
 from event_issuer.domain.errors import Unavailable
 from event_issuer.domain.time import SECOND_US, Clock, Instant
+
+Lease: TypeAlias = tuple[int, int]  # partition and epoch
 
 RENEWALS_PER_LEASE: Final = 4  # three renewals in a row may fail before a lease is given up
 MARGIN_S: Final = 0.5
@@ -25,24 +29,40 @@ class Leaser:
         self.renew_every_s = lease_s / RENEWALS_PER_LEASE
         self._database, self._clock = database, clock
         self._lease_us = round(lease_s * SECOND_US)
-        self._held: dict[int, int] = {}
-        self._expires_at: Instant = 0
+        self._epochs: Mapping[int, int] = {}
+        self._good_until: Instant = 0
 
-    def held(self) -> dict[int, int]:
+    def epochs(self) -> Mapping[int, int]:
+        """Partition → epoch as last claimed. Enough for writing, where the database compares the epochs."""
+        return self._epochs
+
+    def is_good(self) -> bool:
+        """Whether the leases can be trusted now: enough for sending."""
+        return self._clock() < self._good_until
+
+    def held(self) -> Mapping[int, int]:
         """Partition → epoch of the leases that can be trusted now."""
-        return self._held if self._clock() < self._expires_at - MARGIN_S * SECOND_US else {}
+        return self._epochs if self.is_good() else {}
 
-    async def step(self) -> dict[int, int]:
+    def next_step_s(self) -> float:
+        """Seconds until the next renewal, or until the leases lapse if that is sooner."""
+        left_s = (self._good_until - self._clock()) / SECOND_US
+        return min(self.renew_every_s, left_s) if left_s > 0 else self.renew_every_s
+
+    async def step(self) -> Mapping[int, int]:
         """Renews and claims; what is held afterwards."""
         now = self._clock()
         expires_at = now + self._lease_us
         try:
-            self._held = await self._database.run(claim_and_renew(self.owner, now, expires_at))
-            self._expires_at = expires_at
-        except Unavailable as problem:
-            logger.warning("leases not renewed", problem=problem.detail)
+            async with asyncio.timeout(self.next_step_s()):
+                work = claim_and_renew(self._database.dialect, self.owner, now, expires_at)
+                self._epochs = await self._database.run(work)
+            self._good_until = expires_at - round(MARGIN_S * SECOND_US)
+        except (TimeoutError, Unavailable) as problem:
+            logger.warning("leases not renewed", problem=str(problem) or "no answer in time")
         return self.held()
 
     async def release(self) -> None:
-        self._held = {}
+        """Gives everything back at once, so that another process need not wait for the expiry."""
+        self._epochs, self._good_until = {}, 0
         await self._database.run(release(self.owner))

@@ -41,12 +41,17 @@ _KINDS: Final = {
 }
 
 
+# Made once: nearly every outcome is one of these.
+_DELIVERED: Final = {status: Outcome(OutcomeKind.DELIVERED, status) for status in range(200, 300)}
+
+
 def judge(answer: Response | Failure) -> Outcome:
     if isinstance(answer, Failure):
         return Outcome(OutcomeKind.RETRY, error=f"{answer.kind}: {answer.message}"[:ERROR_LENGTH_MAX])
     status = answer.status
-    if 200 <= status < 300:
-        return Outcome(OutcomeKind.DELIVERED, status)
+    delivered = _DELIVERED.get(status)
+    if delivered is not None:
+        return delivered
     kind = _KINDS.get(status, OutcomeKind.RETRY)
     excerpt = answer.body_excerpt[:EXCERPT_BYTES_MAX].decode("utf-8", "replace").replace("\x00", "�")
     return Outcome(kind, status, f"The endpoint answered {status}.", excerpt or None)

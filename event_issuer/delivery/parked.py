@@ -4,6 +4,8 @@ While a key is blocked its followers are passed over without rows: `followers_fr
 lane reads them again from the log once the head is gone.
 """
 
+import heapq
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from event_issuer.delivery.outcome import Outcome
@@ -42,3 +44,43 @@ class Parked:
         if next_attempt_at is None:
             self.dead_lettered_at = now
             self.blocks_key = False
+
+
+class ParkedEvents:
+    """What waits in one lane. An event is in the schedule once, or not at all while its attempt is under way."""
+
+    def __init__(self, waiting: Iterable[Parked]) -> None:
+        self._by_offset = {parked.offset: parked for parked in waiting}
+        self._heads = {parked.key: parked for parked in self._by_offset.values() if parked.blocks_key}
+        self._schedule: list[tuple[Instant, int]] = []
+        for parked in self._by_offset.values():
+            assert parked.next_attempt_at is not None  # dead letters are not among those that wait
+            self._schedule.append((parked.next_attempt_at, parked.offset))
+        heapq.heapify(self._schedule)
+
+    def __len__(self) -> int:
+        return len(self._by_offset)
+
+    @property
+    def next_due_at(self) -> Instant | None:
+        return self._schedule[0][0] if self._schedule else None
+
+    def head_of(self, key: str) -> Parked | None:
+        """The event that blocks `key`."""
+        return self._heads.get(key)
+
+    def hold(self, parked: Parked, due_at: Instant) -> None:
+        """Keeps `parked`, and its key blocked if it blocks one, and schedules it."""
+        self._by_offset[parked.offset] = parked
+        if parked.blocks_key:
+            self._heads[parked.key] = parked
+        heapq.heappush(self._schedule, (due_at, parked.offset))
+
+    def take_due(self) -> Parked:
+        """Takes the event that is due first out of the schedule; it stays parked."""
+        return self._by_offset[heapq.heappop(self._schedule)[1]]
+
+    def remove(self, parked: Parked) -> None:
+        del self._by_offset[parked.offset]
+        if parked.blocks_key:
+            del self._heads[parked.key]

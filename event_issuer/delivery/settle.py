@@ -8,15 +8,17 @@ nothing of HTTP or of how lanes decide.
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeVar
 
 import structlog
 
 from event_issuer.db.database import Database
+from event_issuer.db.resettling import after_take_back
 from event_issuer.db.settling import LeaseLost, Settlement, settle
-from event_issuer.db.work import Row
+from event_issuer.db.work import Dialect, Row, Work
 from event_issuer.delivery.attempt import Attempt, AttemptKind
 from event_issuer.delivery.exposure import Exposure
+from event_issuer.delivery.leases import Lease
 from event_issuer.delivery.parked import Parked
 from event_issuer.domain.cursor import Cursor
 from event_issuer.domain.errors import Unavailable
@@ -27,28 +29,50 @@ BATCH_ATTEMPTS: Final = 500  # enough for one commit: no need to gather longer
 RETRY_PAUSE_S: Final = 1.0
 IDLE_FLUSH_S: Final = 30.0  # cursors that moved only over events that were not sent
 
+Result = TypeVar("Result")
+
+logger = structlog.get_logger(__name__)
+
 
 class SettlingLane(Protocol):
     """What the settler wants of a lane."""
 
     id: int
-    partition_id: int
+    lease: Lease
     cursor: Cursor
 
 
 @dataclass(slots=True)
 class _Batch:
-    attempts: list[Attempt] = field(default_factory=list)
-    lanes: dict[int, SettlingLane] = field(default_factory=dict)
-    parked: dict[Parked, None] = field(default_factory=dict)
-    failures: list[Attempt] = field(default_factory=list)
+    """`is_repeated`: it was sent to the database before, and whether it was written is not known."""
+
+    lanes: set[SettlingLane] = field(default_factory=set)
+    attempts: list[tuple[SettlingLane, Attempt]] = field(default_factory=list)
+    parked: dict[Parked, SettlingLane] = field(default_factory=dict)
+    failures: list[tuple[SettlingLane, Attempt]] = field(default_factory=list)
+    is_repeated: bool = False
 
     def __bool__(self) -> bool:
         return bool(self.lanes)
 
+    def extend(self, later: "_Batch") -> None:
+        self.lanes |= later.lanes
+        self.attempts += later.attempts
+        self.parked |= later.parked
+        self.failures += later.failures
+
+    def without(self, leases: frozenset[Lease]) -> "_Batch":
+        return _Batch(
+            {lane for lane in self.lanes if lane.lease not in leases},
+            [(lane, attempt) for lane, attempt in self.attempts if lane.lease not in leases],
+            {parked: lane for parked, lane in self.parked.items() if lane.lease not in leases},
+            [(lane, failure) for lane, failure in self.failures if lane.lease not in leases],
+            self.is_repeated,
+        )
+
 
 class Settler:
-    """`epochs()` gives the leases held now; `on_lost` hears of partitions that another process took over."""
+    """`epochs()` gives the leases last claimed; `on_lost` hears of those that are another process's now."""
 
     def __init__(
         self,
@@ -57,37 +81,38 @@ class Settler:
         epochs: Callable[[], Mapping[int, int]],
         exposure: Exposure,
         clock: Clock,
-        on_lost: Callable[[frozenset[int]], None],
+        on_lost: Callable[[frozenset[Lease]], None],
     ) -> None:
         self._database, self._owner, self._epochs = database, owner, epochs
         self._exposure, self._clock, self._on_lost = exposure, clock, on_lost
         self._gathering = _Batch()
-        self._touched: dict[int, SettlingLane] = {}
+        self._touched: set[SettlingLane] = set()
         self._pressing = asyncio.Event()
         self._full = asyncio.Event()
         self._writing = asyncio.Lock()
 
     def add(self, lane: SettlingLane, attempt: Attempt) -> None:
         """An attempt has ended; the lane's cursor and parked events already say what follows from it."""
-        self._gathering.attempts.append(attempt)
-        self._gathering.lanes[lane.id] = lane
+        gathering = self._gathering
+        gathering.attempts.append((lane, attempt))
+        gathering.lanes.add(lane)
         self._pressing.set()
-        if len(self._gathering.attempts) >= BATCH_ATTEMPTS:
+        if len(gathering.attempts) >= BATCH_ATTEMPTS or not self._exposure.has_room():
             self._full.set()
 
     def keep(self, lane: SettlingLane, parked: Parked) -> None:
         """A parked event was made, changed or removed."""
-        self._gathering.parked[parked] = None
-        self._gathering.lanes[lane.id] = lane
+        self._gathering.parked[parked] = lane
+        self._gathering.lanes.add(lane)
         self._pressing.set()
 
     def touch(self, lane: SettlingLane) -> None:
         """The cursor moved over events that were not sent: written with the next batch, or every now and then."""
-        self._touched[lane.id] = lane
+        self._touched.add(lane)
 
     def fail(self, lane: SettlingLane, attempt: Attempt) -> None:
         """The endpoint is gone: the subscription fails; the event stays unsettled for whoever starts it again."""
-        self._gathering.failures.append(attempt)
+        self._gathering.failures.append((lane, attempt))
         self.add(lane, attempt)
 
     async def run(self) -> None:
@@ -97,87 +122,96 @@ class Settler:
                 await asyncio.wait_for(self._full.wait(), GATHER_S)
             except TimeoutError:
                 pass
-            while not await self.step():  # noqa: ASYNC110 - nothing announces that the database is back
-                await asyncio.sleep(RETRY_PAUSE_S)
+            await self.flush()
+
+    async def flush(self) -> None:
+        """Returns when everything that was added before is written, or its lease is lost."""
+        while not await self.step():  # noqa: ASYNC110 - nothing announces that the database is back
+            await asyncio.sleep(RETRY_PAUSE_S)
 
     async def step(self) -> bool:
         """Writes what has gathered. False when it could not be written: it is kept, and nothing new is sent."""
         async with self._writing:
             batch = self._take()
-            if not batch:
-                return True
-            try:
-                ids = await self._write(batch)
-            except LeaseLost as lost:
-                self._on_lost(lost.partition_ids)
-                self._put_back(batch, without=lost.partition_ids)
-                return not self._gathering
-            except Unavailable as problem:
-                logger.warning("settling failed", problem=problem.detail, attempts=len(batch.attempts))
-                self._exposure.is_shut = True
-                self._put_back(batch, without=frozenset())
-                return False
-            for parked in batch.parked:
-                parked.id = ids.get((parked.lane_id, parked.offset), parked.id)
-            self._exposure.settled(len(batch.attempts))
+            batch = self._drop(batch, self._outdated(batch))
+            while batch:
+                try:
+                    await self._write(batch)
+                    break
+                except LeaseLost as lost:  # each round leaves out a lease at least
+                    batch = self._drop(batch, _leases(batch, lost.partition_ids))
+                    batch.extend(self._take())  # the cursors have moved on, so what moved them goes along
+                except Exception as problem:
+                    self._put_back(batch)
+                    self._exposure.shut()
+                    _report(problem, batch)
+                    return False
+                except BaseException:  # cancelled
+                    self._put_back(batch)
+                    raise
+            self._exposure.reopen()
             return True
-
-    async def flush(self) -> None:
-        """Returns when everything that was added before is written, or its lease is lost."""
-        while self._gathering or self._touched:
-            if not await self.step():
-                await asyncio.sleep(RETRY_PAUSE_S)
 
     def _take(self) -> _Batch:
         batch, self._gathering = self._gathering, _Batch()
-        batch.lanes.update(self._touched)
-        self._touched = {}
+        batch.lanes |= self._touched
+        self._touched = set()
         self._pressing.clear()
         self._full.clear()
         return batch
 
-    def _put_back(self, batch: _Batch, without: frozenset[int]) -> None:
-        """What was not written gathers again, ahead of what came since; what is another process's now is dropped."""
-        later, self._gathering = self._gathering, _Batch()
-        dropped = 0
-        for part in (batch, later):
-            for lane in part.lanes.values():
-                if lane.partition_id not in without:
-                    self._gathering.lanes[lane.id] = lane
-            for attempt in part.attempts:
-                if attempt.record.partition_id in without:
-                    dropped += 1
-                else:
-                    self._gathering.attempts.append(attempt)
-            for parked in part.parked:
-                if parked.partition_id not in without:
-                    self._gathering.parked[parked] = None
-            self._gathering.failures.extend(
-                failure for failure in part.failures if failure.record.partition_id not in without
-            )
-        if self._gathering:
-            self._pressing.set()
-        if dropped:
-            self._exposure.settled(dropped)
+    def _put_back(self, batch: _Batch) -> None:
+        """What was perhaps not written gathers again, ahead of what came since."""
+        batch.is_repeated = True
+        batch.extend(self._gathering)
+        self._gathering = batch
+        self._pressing.set()
 
-    async def _write(self, batch: _Batch) -> dict[tuple[int, int], int]:
-        held = self._epochs()
-        wanted = {lane.partition_id for lane in batch.lanes.values()}
-        lost = wanted - held.keys()
-        if lost:
-            raise LeaseLost(sorted(lost))
-        settlement = Settlement({partition_id: held[partition_id] for partition_id in wanted})
-        settlement.attempts = [_attempt_row(attempt) for attempt in batch.attempts]
-        settlement.lanes = [
-            (lane.id, lane.cursor.next_offset, lane.cursor.settled_above()) for lane in batch.lanes.values()
-        ]
-        settlement.failures = [_failure_row(attempt) for attempt in batch.failures]
+    def _outdated(self, batch: _Batch) -> frozenset[Lease]:
+        """The leases of these lanes that are no longer, or held anew: after a gap the lanes are opened anew, too."""
+        epochs = self._epochs()
+        return frozenset(lane.lease for lane in batch.lanes if epochs.get(lane.lease[0]) != lane.lease[1])
+
+    def _drop(self, batch: _Batch, lost: frozenset[Lease]) -> _Batch:
+        """These are another process's now, which repeats what we could not write."""
+        if not lost:
+            return batch
+        self._on_lost(lost)
+        rest = batch.without(lost)
+        self._exposure.give_back(len(batch.attempts) - len(rest.attempts))
+        return rest
+
+    async def _write(self, batch: _Batch) -> None:
+        settlement = Settlement(dict(lane.lease for lane in batch.lanes))
+        settlement.attempts = [_attempt_row(attempt) for _, attempt in batch.attempts]
+        settlement.lanes = [(lane.id, lane.cursor.next_offset, lane.cursor.settled_above()) for lane in batch.lanes]
+        settlement.failures = [_failure_row(attempt) for _, attempt in batch.failures]
         for parked in batch.parked:
             _sort_parked(settlement, parked)
-        return await self._database.run(settle(self._database.dialect, self._owner, settlement, self._clock()))
+        work = settle(self._database.dialect, self._owner, settlement, self._clock())
+        if batch.is_repeated:
+            work = _again(self._database.dialect, batch, work)
+        ids = await self._database.run(work)
+        for parked in batch.parked:
+            parked.id = ids.get((parked.lane_id, parked.offset), parked.id)
+        self._exposure.give_back(len(batch.attempts))
 
 
-logger = structlog.get_logger(__name__)
+def _again(dialect: Dialect, batch: _Batch, work: Work[Result]) -> Work[Result]:
+    attempts = [(attempt.subscription_id, attempt.trace_id) for _, attempt in batch.attempts]
+    nameless = [(parked.lane_id, parked.offset) for parked in batch.parked if parked.id is None]
+    return after_take_back(dialect, attempts, nameless, work)
+
+
+def _leases(batch: _Batch, partition_ids: frozenset[int]) -> frozenset[Lease]:
+    return frozenset(lane.lease for lane in batch.lanes if lane.lease[0] in partition_ids)
+
+
+def _report(problem: Exception, batch: _Batch) -> None:
+    if isinstance(problem, Unavailable):
+        logger.warning("settling failed", problem=problem.detail, attempts=len(batch.attempts))
+    else:  # a fault of ours, which stops all sending: it must be loud
+        logger.error("settling failed", exc_info=problem, attempts=len(batch.attempts))
 
 
 def _attempt_row(attempt: Attempt) -> Row:
@@ -199,7 +233,7 @@ def _attempt_row(attempt: Attempt) -> Row:
 
 
 def _failure_row(attempt: Attempt) -> Row:
-    message = f"{attempt.outcome.error} It wants no further requests."
+    message = f"{attempt.outcome.error} It wants no further requests; verify the subscription again once it does."
     return (attempt.subscription_id, message, attempt.trace_id, attempt.outcome.http_status)
 
 

@@ -1,0 +1,46 @@
+"""One partition of the log as a lane reads it: with patience while the log is away. Knows nothing of order or keys."""
+
+import asyncio
+from typing import Final
+
+import structlog
+
+from event_issuer.domain.errors import Unavailable
+from event_issuer.eventlog.protocol import EventLog, LogRecord, Page
+
+LOG_AWAY_PAUSE_S: Final = 1.0
+
+logger = structlog.get_logger(__name__)
+
+
+class PartitionReader:
+    def __init__(self, log: EventLog, partition_id: int, *, pause_s: float = LOG_AWAY_PAUSE_S) -> None:
+        self._log, self._partition_id, self._pause_s = log, partition_id, pause_s
+
+    async def read(self, offset: int) -> Page:
+        """The page at `offset`. While the log is away the lane waits: there is nothing else it could do."""
+        while True:
+            try:
+                return await self._log.read(self._partition_id, offset)
+            except Unavailable as problem:
+                await self._pause(problem.detail)
+
+    async def read_again(self, offset: int) -> Page:
+        """The page at an offset that was read before, by this process or another.
+
+        A head that is not past `offset` is not the head: the log has yet to see what another process appended.
+        """
+        while True:
+            page = await self.read(offset)
+            if page.records or page.next_offset > offset:
+                return page
+            await self._pause("what was read before is not there yet")
+
+    async def record(self, offset: int) -> LogRecord | None:
+        """The record at an offset that was read before; None when retention took it."""
+        page = await self.read_again(offset)
+        return page.records[0] if page.records and page.records[0].offset == offset else None
+
+    async def _pause(self, problem: str) -> None:
+        logger.warning("log unavailable", partition=self._partition_id, problem=problem)
+        await asyncio.sleep(self._pause_s)

@@ -1,0 +1,146 @@
+"""Lanes without an engine: the test says when they step, settle, crash and begin again."""
+
+import asyncio
+import random
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from typing import Any, NoReturn, TypeVar
+
+from piccolo.engine.base import Engine
+
+from event_issuer.db.database import Database
+from event_issuer.db.leases import release
+from event_issuer.db.tables import Subscription
+from event_issuer.db.work import Row, Statement, Work
+from event_issuer.delivery.active import ActiveSubscription
+from event_issuer.delivery.attempt import Courier
+from event_issuer.delivery.exposure import Exposure
+from event_issuer.delivery.lane import Lane
+from event_issuer.delivery.leases import Lease, Leaser
+from event_issuer.delivery.opening import stored_lanes
+from event_issuer.delivery.settle import Settler
+from event_issuer.domain.errors import OutcomeUnknown, Unavailable
+from event_issuer.egress.sender import Sender
+from tests.delivery.world import LOG_ID, World
+
+Result = TypeVar("Result")
+EXPOSURE_MAX = 100
+LEASE_S = 1e7  # the rig renews nothing
+
+
+class FailingDatabase:
+    """A database whose writes fail when told: `refuse` of them without effect, `silence` of them after their effect."""
+
+    def __init__(self, inner: Database) -> None:
+        self.dialect = inner.dialect
+        self.refuse = 0
+        self.silence = 0
+        self.writes = 0
+        self._inner = inner
+
+    @property
+    def engine(self) -> Engine[Any]:
+        return self._inner.engine
+
+    async def run(self, work: Work[Result]) -> Result:
+        if self.refuse:
+            self.refuse -= 1
+            work.close()
+            raise Unavailable("the test refuses this write")
+        result = await self._inner.run(work)
+        self.writes += 1
+        if self.silence:
+            self.silence -= 1
+            raise OutcomeUnknown("the test loses the answer to this write")
+        return result
+
+    async def read(self, statement: Statement) -> list[Row]:
+        return await self._inner.read(statement)
+
+    def transaction(self) -> AbstractAsyncContextManager[object]:
+        return self._inner.transaction()
+
+    async def listen(self, channel: str, on_message: Callable[[str], None]) -> NoReturn:
+        await self._inner.listen(channel, on_message)
+
+    async def close(self) -> None:
+        await self._inner.close()
+
+
+class Rig:
+    """One process's lanes, of the subscriptions it was told to open."""
+
+    def __init__(self, world: World, sender: Sender, owner: str = "rig", *, exposure_max: int = EXPOSURE_MAX) -> None:
+        self.world = world
+        self.database = FailingDatabase(world.database)
+        self.leaser = Leaser(world.database, owner, world.clock, lease_s=LEASE_S)
+        self.exposure = Exposure(exposure_max)
+        self.lost: list[frozenset[Lease]] = []
+        self.faults: list[BaseException] = []
+        self.settler = Settler(self.database, owner, self.leaser.epochs, self.exposure, world.clock, self.lost.append)
+        self.courier = Courier(sender, LOG_ID, world.clock, world.clock.monotonic_s, random.Random(3))
+        self.lanes: list[Lane] = []
+        self.subscriptions: list[ActiveSubscription] = []
+
+    async def open(self, *subscription_ids: int) -> list[Lane]:
+        """All lanes of all the rig's subscriptions, in the order of their partitions."""
+        served = await self.leaser.step()
+        for subscription_id in subscription_ids:
+            row = await Subscription.objects().where(Subscription.id == subscription_id).first()
+            assert row is not None
+            subscription = self.world.activate(row)
+            self.subscriptions.append(subscription)
+            stored = await stored_lanes(self.world.database, subscription_id, served)
+            for lane in sorted(stored.lanes, key=lambda lane: lane.lease):
+                self.lanes.append(
+                    Lane(
+                        lane.id,
+                        subscription,
+                        lane.lease,
+                        lane.cursor,
+                        lane.parked,
+                        log=self.world.log,
+                        courier=self.courier,
+                        settler=self.settler,
+                        exposure=self.exposure,
+                        may_send=self.leaser.is_good,
+                        on_fault=lambda lane, fault: self.faults.append(fault),
+                        clock=self.world.clock,
+                        random=random.Random(4),
+                    )
+                )
+        return self.lanes
+
+    async def carry(self) -> int:
+        """Steps until nothing more can start and nothing is under way; the number of attempts that steps started."""
+        total, started = 0, 1
+        while started:
+            started = 0
+            for lane in self.lanes:
+                started += await lane.step()
+            for lane in self.lanes:
+                await lane.drain()
+            total += started
+        return total
+
+    async def settle_down(self) -> None:
+        """Carries on until nothing is left to do at this time, and everything is written."""
+        await self.carry()
+        await self.settler.flush()
+        while await self.carry():  # what waited for exposure
+            await self.settler.flush()
+
+    async def crash(self) -> int:
+        """The process dies: what it had not written is gone, and its leases are free. How much was exposed."""
+        exposed = self.exposure.count
+        for lane in self.lanes:
+            lane.abandon()
+            await lane.drain()
+        await self.world.database.run(release(self.leaser.owner))
+        return exposed
+
+
+async def until_idle(tasks: int = 20) -> None:
+    """Lets every task that can go on do so, a few turns of the loop long."""
+    for _ in range(tasks):
+        await asyncio.sleep(0)

@@ -1,0 +1,107 @@
+"""A sender that answers from a script, at once or when told, and remembers what it was asked to send."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+from event_issuer.domain.time import Clock, Instant
+from event_issuer.egress.messages import Failure, FailureKind, Outgoing, Response, Timings
+
+TIMINGS = Timings(None, 0.0, 0.0)
+
+
+def answer(status: int, body: bytes = b"") -> Response:
+    return Response(status, [], body, TIMINGS)
+
+
+def failure(kind: FailureKind, message: str) -> Failure:
+    return Failure(kind, message, TIMINGS)
+
+
+OK = answer(200)
+
+
+class Sent(NamedTuple):
+    """One request; `number` counts those for the same event at the same URL."""
+
+    url: str
+    event_id: str
+    key: str | None
+    number: int
+    at: Instant
+    headers: Mapping[str, str]
+    body: bytes
+
+
+Script = Callable[[Sent], Response | Failure]
+
+
+class ScriptedSender:
+    def __init__(self, clock: Clock) -> None:
+        self.sent: list[Sent] = []
+        self.delivered: list[Sent] = []
+        self.in_flight = 0
+        self.in_flight_max = 0
+        self.script: Script = lambda sent: OK
+        self._clock = clock
+        self._counts: Counter[tuple[str, str]] = Counter()
+        self._held: tuple[str, ...] = ()
+        self._gate = asyncio.Event()
+        self._gate.set()
+        self._news = asyncio.Event()
+
+    @property
+    def event_ids(self) -> list[str]:
+        return [sent.event_id for sent in self.sent]
+
+    def hold(self, *event_ids: str) -> None:
+        """Answers nothing until `release`; or nothing about these events."""
+        self._held = event_ids
+        self._gate.clear()
+
+    def release(self) -> None:
+        self._gate.set()
+
+    async def asked(self, count: int) -> None:
+        """Returns when `count` requests have come in."""
+        while len(self.sent) < count:
+            self._news.clear()
+            await self._news.wait()
+
+    async def send(self, request: Outgoing) -> Response | Failure:
+        sent = self._note(request)
+        self.in_flight += 1
+        self.in_flight_max = max(self.in_flight_max, self.in_flight)
+        try:
+            if not self._held or sent.event_id in self._held:
+                await self._gate.wait()
+            outcome = self.script(sent)
+        finally:
+            self.in_flight -= 1
+        if isinstance(outcome, Response) and 200 <= outcome.status < 300:
+            self.delivered.append(sent)
+        return outcome
+
+    async def close(self) -> None: ...
+
+    def _note(self, request: Outgoing) -> Sent:
+        lines = request.head.decode().removesuffix("\r\n").split("\r\n")
+        headers = dict(line.split(": ", 1) for line in lines)
+        url = request.target.origin + request.target.path
+        event_id = headers["ce-id"]
+        self._counts[url, event_id] += 1
+        number = self._counts[url, event_id]
+        sent = Sent(url, event_id, headers.get("ce-partitionkey"), number, self._clock(), headers, request.body)
+        self.sent.append(sent)
+        self._news.set()
+        return sent
+
+
+def failing(*event_ids: str, status: int = 503, times: int = 10**9) -> Script:
+    """These events fail that often; others, and these afterwards, are delivered."""
+
+    def script(sent: Sent) -> Response:
+        return answer(status) if sent.event_id in event_ids and sent.number <= times else OK
+
+    return script
