@@ -17,6 +17,7 @@ from typing import Any
 from event_issuer.contracts import worker
 from event_issuer.domain.contracts import encode_definition, encode_example
 from event_issuer.domain.errors import LimitExceeded, SchemaInvalid, Unavailable, Violation
+from event_issuer.domain.violations import refusal
 
 # Interpreter and libraries take some 60 MB of address space; compiling the largest schema, another hundred.
 MEMORY_BYTES = 512 * 1024 * 1024
@@ -72,7 +73,7 @@ class SchemaTrial:
         finally:
             self._waiting -= 1
         if not answer:
-            raise SchemaInvalid("The schema ended the process that tried it; it may need too much memory")
+            raise refusal("expense", "The schema ended the process that tried it; it may need too much memory")
         _raise_refusal(json.loads(answer))
 
     async def close(self) -> None:
@@ -91,7 +92,7 @@ class SchemaTrial:
                 answer = await _exchange(process, request)
         except TimeoutError:
             message = f"The trial of the schema takes longer than {self._timeout_s} s; make it smaller or simpler"
-            raise SchemaInvalid(message) from None
+            raise refusal("expense", message) from None
         finally:
             if not answer:
                 self._kill()

@@ -19,6 +19,7 @@ from typing import Any
 from event_issuer.contracts import probes
 from event_issuer.domain.contracts import Contract, check_definition
 from event_issuer.domain.errors import SchemaInvalid
+from event_issuer.domain.violations import refusal
 
 READY = b"ready\n"
 # An event is judged on the server's event loop; this is the longest that a schema may hold it for one document
@@ -88,7 +89,7 @@ def try_schema(definition: object, example: object) -> None:
 
 def _refuse_if_slow(run: Callable[[], object], seconds_max: float, what: str) -> None:
     if all(_cpu_s(run) > seconds_max for _ in range(_RUNS)):
-        raise SchemaInvalid(f"{what} takes longer than {seconds_max * 1e3:.0f} ms")
+        raise refusal("expense", f"{what} takes longer than {seconds_max * 1e3:.0f} ms")
 
 
 def _cpu_s(run: Callable[[], object]) -> float:

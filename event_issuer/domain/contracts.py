@@ -18,7 +18,7 @@ from event_issuer.domain.dialects import DEFAULT_DIALECT, DIALECTS, Dialect, dia
 from event_issuer.domain.errors import SchemaInvalid, Violation
 from event_issuer.domain.expansion import Expansion
 from event_issuer.domain.json_values import json_bytes, json_type
-from event_issuer.domain.violations import VIOLATIONS_MAX, pointer_token, refuse, shortened, violation
+from event_issuer.domain.violations import VIOLATIONS_MAX, pointer_token, refusal, refuse, shortened, violation
 
 # Schemas of real event types are some KiB; a whole industry model is some hundred.
 SCHEMA_BYTES_MAX = 256 * 1024
@@ -51,7 +51,7 @@ def check_definition(definition: object) -> None:
 def encode_definition(definition: object) -> bytes:
     """The schema as JSON. Raises `SchemaInvalid` if it is not an object, too large, too deep or not JSON."""
     if not isinstance(definition, dict):
-        raise SchemaInvalid(f"A schema that can serve as a contract is a JSON object, not {json_type(definition)}")
+        raise refusal("type", f"A schema that can serve as a contract is a JSON object, not {json_type(definition)}")
     return _encode(definition, "schema", SCHEMA_BYTES_MAX)
 
 
@@ -64,9 +64,9 @@ def _encode(value: object, what: str, bytes_max: int) -> bytes:
     try:
         encoded = json_bytes(value)
     except ValueError as problem:
-        raise SchemaInvalid(f"The {what} is {problem}") from problem
+        raise refusal("json", f"The {what} is {problem}") from problem
     if len(encoded) > bytes_max:
-        raise SchemaInvalid(f"The {what} has {len(encoded)} bytes; at most {bytes_max} are taken")
+        raise refusal("size", f"The {what} has {len(encoded)} bytes; at most {bytes_max} are taken")
     return encoded
 
 
@@ -91,7 +91,7 @@ def _compile(definition: dict[str, object], dialect: Dialect) -> jsonschema_rs.V
         refuse([_uncompiled(error)])
         raise
     except ValueError as error:
-        raise SchemaInvalid(f"The schema cannot be compiled: {shortened(str(error))}") from error
+        raise refusal("compile", f"The schema cannot be compiled: {shortened(str(error))}") from error
 
 
 class Contract:
@@ -104,7 +104,7 @@ class Contract:
         self._validator = _compile(definition, self._dialect)
 
     def accepts(self, document: object) -> bool:
-        """Whether `document` (JSON as Python parses it, without NaN and Infinity) keeps the contract."""
+        """Whether `document`, a value that `json_bytes` writes, keeps the contract."""
         try:
             return self._validator.is_valid(document)
         except ValueError:  # text that is not Unicode, or a value that JSON does not have

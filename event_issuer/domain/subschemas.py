@@ -12,8 +12,8 @@ from graphlib import CycleError, TopologicalSorter
 from urllib.parse import unquote
 
 from event_issuer.domain.dialects import Dialect, Place, dialect_named, parts
-from event_issuer.domain.errors import SchemaInvalid, Violation
-from event_issuer.domain.violations import refuse, violation
+from event_issuer.domain.errors import Violation
+from event_issuer.domain.violations import refusal, refuse, violation
 
 # Far more than a person writes; keeps taking a schema apart within tens of milliseconds.
 SUBSCHEMAS_MAX = 5_000
@@ -57,9 +57,10 @@ def subschemas_of(definition: Mapping[str, object], dialect: Dialect) -> list[Su
             found.append(Subschema(f"{subschema.pointer}{part.step}", part.schema, _weight(part.schema)))
             pointers_chars += len(found[-1].pointer)
         if len(found) > SUBSCHEMAS_MAX or pointers_chars > POINTERS_CHARS_MAX:
-            raise SchemaInvalid(
+            raise refusal(
+                "size",
                 f"The schema is too large: at most {SUBSCHEMAS_MAX} subschemas are taken, "
-                f"and at most {POINTERS_CHARS_MAX} characters for the JSON Pointers to all of them"
+                f"and at most {POINTERS_CHARS_MAX} characters for the JSON Pointers to all of them",
             )
     refuse([problem for subschema in found[1:] for problem in _foreign(subschema, dialect)])
     _resolve_references(found, dialect)

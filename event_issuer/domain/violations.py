@@ -37,6 +37,11 @@ def shortened(message: str) -> str:
     return f"{message[:_HEAD_CHARS]} … {message[_HEAD_CHARS + 3 - MESSAGE_CHARS_MAX :]}"
 
 
+def refusal(rule: str, message: str) -> SchemaInvalid:
+    """Of a schema as a whole: no one place in it is at fault."""
+    return SchemaInvalid(message, violations=[violation("", rule, message)])
+
+
 def refuse(problems: Sequence[Violation]) -> None:
     """Raise `SchemaInvalid` if there are problems; its detail is the first of them."""
     if problems:
