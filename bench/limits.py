@@ -1,6 +1,7 @@
 """The limits: what this machine allows to anyone who would do the same. Each is measured in processes of its own."""
 
 import os
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -18,6 +19,8 @@ from bench.windows import Measured, Meter, Plan, measure
 ENDPOINTS: Final = 200
 SINGLE_CONNECTIONS: Final = 32  # concurrent producers: enough for group commit, and to keep a server busy
 BATCH_CONNECTIONS: Final = 4
+FIRST_WAIT_S: Final = 10.0  # for the first answer, before the warm-up begins
+POLL_S: Final = 0.01
 
 
 Roles = dict[str, int]  # who takes part, and its process
@@ -41,6 +44,7 @@ class Bench:
         """Measures a run that is going. `asked` counts the load's answers; `done` what was done, if that is another
         matter, and how late."""
         done = done or asked
+        _await_first(checks, asked)
         meter = Meter(
             roles | {"bench": os.getpid()}, lambda: done.words[DONE], lambda: done.words[SAMPLED], done.samples
         )
@@ -52,8 +56,15 @@ def _check(checks: Checks, asked: Counters) -> None:
         check()
     if asked.words[FAILED]:
         raise BenchFailed(f"{asked.words[FAILED]} answers were not the expected ones")
-    if not asked.words[DONE]:
-        raise BenchFailed("nothing was done during the warm-up")
+
+
+def _await_first(checks: Checks, asked: Counters) -> None:
+    deadline = time.monotonic() + FIRST_WAIT_S
+    while not asked.words[DONE]:
+        _check(checks, asked)
+        if time.monotonic() > deadline:
+            raise BenchFailed(f"nothing was done within {FIRST_WAIT_S:g} s")
+        time.sleep(POLL_S)
 
 
 @dataclass

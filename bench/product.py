@@ -12,7 +12,6 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,6 +20,7 @@ import httpx
 from bench.processes import STOP_WAIT_S, BenchFailed
 from bench.stores import Store
 from bench.traffic import SCHEMA
+from event_issuer.security.sealing import new_sealing_key
 
 PROGRAM: Final = Path(sys.executable).with_name("event-issuer")
 START_WAIT_S: Final = 30.0
@@ -102,9 +102,15 @@ def issuing(store: Store, profile: Path | None = None) -> Iterator[Issuer]:
     """A server on a fresh database. `profile` is where cProfile writes its statistics; it slows the server down."""
     port = _free_port()
     environment = _environment(store.fresh_url("issuer"), port)
-    run = partial(subprocess.run, env=environment, cwd=store.folder, check=True, stdout=subprocess.PIPE, text=True)
-    environment["EVENT_ISSUER_SEALING_KEY"] = run([PROGRAM, "key", "seal"]).stdout.strip()
-    created = run([PROGRAM, "key", "create", "--tenant", "bench", "--principal", "bench", "--operator"])
+    created = subprocess.run(
+        [PROGRAM, "key", "create", "--tenant", "bench", "--principal", "bench", "--operator"],
+        env=environment,
+        cwd=store.folder,
+        check=True,
+        stdout=subprocess.PIPE,
+        text=True,
+        timeout=START_WAIT_S,
+    )
     profiler = [sys.executable, "-m", "cProfile", "-o", str(profile)] if profile else []
     command = [*profiler, str(PROGRAM), "serve"]
     with (store.folder / f"issuer-{store.name}.log").open("wb") as log:
@@ -168,6 +174,7 @@ def _environment(database_url: str, port: int) -> dict[str, str]:
     return inherited | {
         "EVENT_ISSUER_DATABASE_URL": database_url,
         "EVENT_ISSUER_PORT": str(port),
+        "EVENT_ISSUER_SEALING_KEY": new_sealing_key(),
         "EVENT_ISSUER_HTTP_ALLOWED": "true",
         "EVENT_ISSUER_ALLOWED_NETWORKS": '["127.0.0.0/8"]',
     }
