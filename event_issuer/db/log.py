@@ -4,10 +4,12 @@
 in id order before it reads their heads, so that offsets are gap-free and become visible in order.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
-from event_issuer.db.work import Dialect, Row, Statement, Work, rows_cte
+from event_issuer.db.work import Dialect, Row, Statement, Work, batches, insertion, rows_cte
+from event_issuer.domain.errors import NotFound
 from event_issuer.domain.time import Instant
 
 
@@ -32,7 +34,16 @@ class Placed:
     same_content: bool
 
 
-_RECORD_COLUMNS = {
+@dataclass(slots=True)
+class _Head:
+    next_offset: int
+    recorded_at: Instant
+    added_bytes: int = 0
+
+
+_Known: TypeAlias = dict[bytes, tuple[bytes, int, int, Instant]]  # identity → content, partition, offset, recorded at
+
+_RECORDS = {
     "partition_id": "bigint",
     "log_offset": "bigint",
     "recorded_at_us": "bigint",
@@ -40,19 +51,26 @@ _RECORD_COLUMNS = {
     "attributes": "bytea",
     "data": "bytea",
 }
-_DEDUPE_COLUMNS = {
+_DEDUPE = {
     "identity_digest": "bytea",
     "content_digest": "bytea",
     "partition_id": "bigint",
     "log_offset": "bigint",
     "recorded_at_us": "bigint",
 }
-_HEAD_COLUMNS = {"partition_id": "bigint", "next_offset": "bigint", "recorded_at_us": "bigint"}
+_HEADS = {"partition_id": "bigint", "next_offset": "bigint", "recorded_at_us": "bigint", "added_bytes": "bigint"}
+_PARTITION = {"partition_id": "bigint"}
+_IDENTITY = {"identity_digest": "bytea"}
+
+SIZE = "LENGTH(attributes) + COALESCE(LENGTH(data), 0)"  # what a record counts for retention and for a page
 
 
 def append_group(dialect: Dialect, records: Sequence[RecordRow], now: Instant) -> Work[list[Placed]]:
-    """Appends what is new, in order; one `Placed` per record. `recordedAt` never goes backwards in a partition."""
-    heads = yield from _locked_heads(dialect, sorted({record.partition_id for record in records}))
+    """Appends what is new, in order; one `Placed` per record. `recordedAt` never goes backwards in a partition.
+
+    Raises NotFound for a partition that is not there.
+    """
+    heads = yield from _locked_heads(dialect, {record.partition_id for record in records})
     known = yield from _known_identities(dialect, records)
     placed: list[Placed] = []
     log_rows: list[Row] = []
@@ -62,98 +80,117 @@ def append_group(dialect: Dialect, records: Sequence[RecordRow], now: Instant) -
         earlier = known.get(identity) if identity is not None else None
         if earlier is not None:
             content, partition_id, offset, recorded_at = earlier
-            same = content == record.content_digest
-            placed.append(Placed(partition_id, offset, recorded_at, False, same))
+            placed.append(Placed(partition_id, offset, recorded_at, False, content == record.content_digest))
             continue
-        partition_id = record.partition_id
-        offset, recorded_at = heads[partition_id]
-        recorded_at = max(recorded_at, now)
-        heads[partition_id] = (offset + 1, recorded_at)
+        head = heads[record.partition_id]
+        head.recorded_at = recorded_at = max(head.recorded_at, now)
+        partition_id, offset = record.partition_id, head.next_offset
+        head.next_offset += 1
+        head.added_bytes += len(record.attributes) + len(record.data or b"")
         placed.append(Placed(partition_id, offset, recorded_at, True, True))
         log_rows.append((partition_id, offset, recorded_at, record.schema_version, record.attributes, record.data))
         if identity is not None:
             known[identity] = (record.content_digest, partition_id, offset, recorded_at)
             dedupe_rows.append((identity, record.content_digest, partition_id, offset, recorded_at))
-    yield from _write(dialect, log_rows, dedupe_rows, heads)
+    for part in batches(_RECORDS, log_rows):
+        yield insertion(dialect, "log_records", _RECORDS, part)
+    for part in batches(_DEDUPE, dedupe_rows):
+        yield insertion(dialect, "dedupe_entries", _DEDUPE, part)
+    yield from _move_heads(dialect, heads)
     return placed
 
 
-def _locked_heads(dialect: Dialect, partition_ids: Sequence[int]) -> Work[dict[int, tuple[int, Instant]]]:
-    asked = rows_cte(dialect, "asked", {"partition_id": "bigint"}, [(id_,) for id_ in partition_ids])
+def _locked_heads(dialect: Dialect, partition_ids: Iterable[int]) -> Work[dict[int, _Head]]:
+    heads: dict[int, _Head] = {}
     lock = " FOR UPDATE OF log_heads" if dialect == "postgresql" else ""
-    rows = yield Statement(
-        f"{asked.sql} SELECT log_heads.partition_id, next_offset, recorded_at_us FROM log_heads "
-        f"JOIN asked ON asked.partition_id = log_heads.partition_id ORDER BY log_heads.partition_id{lock}",
-        asked.args,
-    )
-    return {row[0]: (row[1], row[2]) for row in rows}
+    for part in batches(_PARTITION, [(id_,) for id_ in sorted(partition_ids)]):
+        asked = rows_cte(dialect, "asked", _PARTITION, part)
+        rows = yield Statement(
+            f"{asked.sql} SELECT log_heads.partition_id, next_offset, recorded_at_us FROM log_heads "
+            f"JOIN asked ON asked.partition_id = log_heads.partition_id ORDER BY log_heads.partition_id{lock}",
+            asked.args,
+        )
+        heads |= {row[0]: _Head(row[1], row[2]) for row in rows}
+        missing = [id_ for (id_,) in part if id_ not in heads]
+        if missing:
+            raise NotFound(f"There is no partition {missing[0]}.")
+    return heads
 
 
-def _known_identities(
-    dialect: Dialect, records: Sequence[RecordRow]
-) -> Work[dict[bytes, tuple[bytes, int, int, Instant]]]:
+def _known_identities(dialect: Dialect, records: Sequence[RecordRow]) -> Work[_Known]:
+    known: _Known = {}
     identities = [(record.identity_digest,) for record in records if record.identity_digest is not None]
-    if not identities:
-        return {}
-    asked = rows_cte(dialect, "asked", {"identity_digest": "bytea"}, identities)
-    rows = yield Statement(
-        f"{asked.sql} SELECT entries.identity_digest, content_digest, partition_id, log_offset, recorded_at_us "
-        "FROM asked JOIN dedupe_entries AS entries ON entries.identity_digest = asked.identity_digest",
-        asked.args,
-    )
-    return {row[0]: (row[1], row[2], row[3], row[4]) for row in rows}
+    for part in batches(_IDENTITY, identities):
+        asked = rows_cte(dialect, "asked", _IDENTITY, part)
+        rows = yield Statement(
+            f"{asked.sql} SELECT entries.identity_digest, content_digest, partition_id, log_offset, recorded_at_us "
+            "FROM asked JOIN dedupe_entries AS entries ON entries.identity_digest = asked.identity_digest",
+            asked.args,
+        )
+        known |= {row[0]: (row[1], row[2], row[3], row[4]) for row in rows}
+    return known
 
 
-def _write(
-    dialect: Dialect,
-    log_rows: Sequence[Row],
-    dedupe_rows: Sequence[Row],
-    heads: dict[int, tuple[int, Instant]],
-) -> Work[None]:
-    if not log_rows:
-        return
-    yield _insert(dialect, "log_records", _RECORD_COLUMNS, log_rows)
-    if dedupe_rows:
-        yield _insert(dialect, "dedupe_entries", _DEDUPE_COLUMNS, dedupe_rows)
-    moved = [(partition_id, offset, recorded_at) for partition_id, (offset, recorded_at) in heads.items()]
-    cte = rows_cte(dialect, "moved", _HEAD_COLUMNS, moved)
-    yield Statement(
-        f"{cte.sql} UPDATE log_heads SET next_offset = moved.next_offset, recorded_at_us = moved.recorded_at_us "
-        "FROM moved WHERE log_heads.partition_id = moved.partition_id",
-        cte.args,
-    )
+def _move_heads(dialect: Dialect, heads: dict[int, _Head]) -> Work[None]:
+    moved = [
+        (id_, head.next_offset, head.recorded_at, head.added_bytes)
+        for id_, head in heads.items()
+        if head.added_bytes  # no record is empty: it has attributes
+    ]
+    for part in batches(_HEADS, moved):
+        cte = rows_cte(dialect, "moved", _HEADS, part)
+        yield Statement(
+            f"{cte.sql} UPDATE log_heads SET next_offset = moved.next_offset, recorded_at_us = moved.recorded_at_us, "
+            "kept_bytes = kept_bytes + moved.added_bytes FROM moved WHERE log_heads.partition_id = moved.partition_id",
+            cte.args,
+        )
 
 
-def _insert(dialect: Dialect, table: str, columns: dict[str, str], rows: Sequence[Row]) -> Statement:
-    cte = rows_cte(dialect, "fresh", columns, rows)
-    names = ", ".join(columns)
-    return Statement(f"{cte.sql} INSERT INTO {table} ({names}) SELECT {names} FROM fresh", cte.args)
+def read_page(partition_id: int, offset: int, before_offset: int, bytes_max: int) -> Statement:
+    """Rows of (first_offset, next_offset, log_offset, recorded_at_us, schema_version, attributes, data).
 
-
-def read_page(partition_id: int, offset: int, before_offset: int) -> Statement:
-    """Rows of (log_offset, recorded_at_us, schema_version, attributes, data), from `offset` to `before_offset`."""
+    The records from `offset` to `before_offset`, but no more than make `bytes_max`, one at least. Where there is
+    none, one row with the bounds and NULLs: bounds and records are of the same moment.
+    """
     return Statement(
-        "SELECT log_offset, recorded_at_us, schema_version, attributes, data FROM log_records "
-        "WHERE partition_id = $1 AND log_offset >= $2 AND log_offset < $3 ORDER BY log_offset",
-        (partition_id, offset, before_offset),
+        f"WITH sizes AS (SELECT log_offset, SUM({SIZE}) OVER (ORDER BY log_offset) AS running FROM log_records "
+        "WHERE partition_id = $1 AND log_offset >= $2 AND log_offset < $3) "
+        "SELECT first_offset, next_offset, log_offset, log_records.recorded_at_us, schema_version, attributes, data "
+        "FROM log_heads LEFT JOIN log_records ON log_records.partition_id = log_heads.partition_id "
+        "AND log_offset >= $2 AND log_offset <= (SELECT "
+        "COALESCE(MAX(CASE WHEN running <= $4 THEN log_offset END), MIN(log_offset)) FROM sizes) "
+        "WHERE log_heads.partition_id = $1 ORDER BY log_offset",
+        (partition_id, offset, before_offset, bytes_max),
     )
 
 
-def bounds(dialect: Dialect, partition_ids: Sequence[int]) -> Statement:
-    """Rows of (partition_id, first_offset, next_offset)."""
-    asked = rows_cte(dialect, "asked", {"partition_id": "bigint"}, [(id_,) for id_ in partition_ids])
-    return Statement(
-        f"{asked.sql} SELECT log_heads.partition_id, first_offset, next_offset FROM log_heads "
-        "JOIN asked ON asked.partition_id = log_heads.partition_id",
-        asked.args,
-    )
+def bounds(dialect: Dialect, partition_ids: Sequence[int]) -> list[Statement]:
+    """Statements whose rows are (partition_id, first_offset, next_offset); one for any usual number of partitions."""
+    statements = []
+    for part in batches(_PARTITION, [(id_,) for id_ in partition_ids]):
+        asked = rows_cte(dialect, "asked", _PARTITION, part)
+        statements.append(
+            Statement(
+                f"{asked.sql} SELECT log_heads.partition_id, first_offset, next_offset FROM log_heads "
+                "JOIN asked ON asked.partition_id = log_heads.partition_id",
+                asked.args,
+            )
+        )
+    return statements
 
 
 def offset_at(partition_id: int, instant: Instant) -> Statement:
-    """One row with the first offset recorded at or after `instant`, or the head."""
+    """One row with the first offset recorded at or after `instant`, or the head; NULL without such a partition.
+
+    A binary search, for offsets are gap-free and `recordedAt` never goes backwards.
+    """
     return Statement(
-        "SELECT COALESCE((SELECT MIN(log_offset) FROM log_records WHERE partition_id = $1 AND recorded_at_us >= $2), "
-        "(SELECT next_offset FROM log_heads WHERE partition_id = $1))",
+        "WITH RECURSIVE search(low, high) AS ("
+        "SELECT first_offset, next_offset FROM log_heads WHERE partition_id = $1 UNION ALL "
+        "SELECT CASE WHEN recorded_at_us < $2 THEN (low + high) / 2 + 1 ELSE low END, "
+        "CASE WHEN recorded_at_us < $2 THEN high ELSE (low + high) / 2 END FROM search "
+        "LEFT JOIN log_records ON partition_id = $1 AND log_offset = (low + high) / 2 WHERE low < high) "
+        "SELECT MAX(low) FROM search WHERE low = high",
         (partition_id, instant),
     )
 
@@ -162,32 +199,22 @@ def trim(partition_id: int, before_offset: int, count_max: int) -> Work[int]:
     """Removes up to `count_max` of the oldest records below `before_offset`; the number removed."""
     rows = yield Statement(
         "DELETE FROM log_records WHERE partition_id = $1 AND log_offset IN (SELECT log_offset FROM log_records "
-        "WHERE partition_id = $1 AND log_offset < $2 ORDER BY log_offset LIMIT $3) RETURNING log_offset",
+        "WHERE partition_id = $1 AND log_offset < $2 ORDER BY log_offset LIMIT $3) "
+        f"RETURNING log_offset, {SIZE}",
         (partition_id, before_offset, count_max),
     )
     if rows:
-        first = max(row[0] for row in rows) + 1
+        first, removed_bytes = max(row[0] for row in rows) + 1, sum(row[1] for row in rows)
         yield Statement(
-            "UPDATE log_heads SET first_offset = $2 WHERE partition_id = $1 AND first_offset < $2",
-            (partition_id, first),
+            "UPDATE log_heads SET kept_bytes = kept_bytes - $3, "
+            "first_offset = CASE WHEN first_offset < $2 THEN $2 ELSE first_offset END WHERE partition_id = $1",
+            (partition_id, first, removed_bytes),
         )
     return len(rows)
 
 
 def log_identity(fresh: str) -> Work[str]:
     """The log's id, made at its first use: cursors carry it, so that those of another log are refused."""
-    yield Statement(
-        "INSERT INTO log_identity (log_id) SELECT $1 WHERE NOT EXISTS (SELECT 1 FROM log_identity)", (fresh,)
-    )
+    yield Statement("INSERT INTO log_identity (id, log_id) VALUES (1, $1) ON CONFLICT (id) DO NOTHING", (fresh,))
     rows = yield Statement("SELECT log_id FROM log_identity")
     return str(rows[0][0])
-
-
-def forget_identities(before: Instant, count_max: int) -> Work[int]:
-    """Ends the dedupe window of up to `count_max` entries recorded before `before`; the number forgotten."""
-    rows = yield Statement(
-        "DELETE FROM dedupe_entries WHERE identity_digest IN (SELECT identity_digest FROM dedupe_entries "
-        "WHERE recorded_at_us < $1 ORDER BY recorded_at_us LIMIT $2) RETURNING 1",
-        (before, count_max),
-    )
-    return len(rows)

@@ -1,132 +1,195 @@
 """The page cache: what lanes and streams share, so that a thousand of them at the head cost one read and one parse.
 
 Pages are cut at fixed offsets (multiples of `PAGE_RECORDS`), which lets readers at different offsets share them.
-Appends of this process extend the last page directly; a page that is not there is loaded once, whoever asks. Knows
-nothing of SQL: the loader is passed in.
+Appends of this process extend the last page directly; what is not there is loaded once, whoever asks. A page may hold
+a part of its offsets only, but that part without a gap. Knows nothing of SQL: the loader is passed in.
 """
 
 import asyncio
+from bisect import bisect_left
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
-from event_issuer.eventlog.protocol import LogRecord, Page
+from event_issuer.domain.errors import Unavailable
+from event_issuer.domain.time import SECOND_US, Clock, Instant
+from event_issuer.eventlog.protocol import Bounds, HeadListener, LogRecord, Page, weight_bytes
 
 PAGE_RECORDS: Final = 256  # a read of some milliseconds; a lane that needs one event does not load thousands
-RECORD_OVERHEAD_BYTES: Final = 1_000  # what a parsed record weighs beside its data: attributes, rendered headers
+HEAD_TRUSTED_S: Final = 0.25  # for so long a head counts as the head although another process may have moved it
+LOADS_MAX: Final = 32  # for one reader; others load the same page meanwhile, but each time someone gets on
 
 PageKey: TypeAlias = tuple[int, int]
-Loader: TypeAlias = Callable[[int, int], Awaitable[list[LogRecord]]]
+Loader: TypeAlias = Callable[[int, int, int], Awaitable["Loaded"]]
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """Every record from the asked offset up to `end` that the store has, and the partition's bounds then."""
+
+    records: list[LogRecord]
+    end: int
+    bounds: Bounds
 
 
 @dataclass(slots=True)
-class _Cached:
-    """Every record with `begin` ≤ offset < `end` that the log still has."""
+class _Run:
+    """Every record with `begin` ≤ offset < `end` that the log had."""
 
     records: list[LogRecord]
     begin: int
     end: int
     weight_bytes: int
 
+    def holds(self, offset: int) -> bool:
+        return self.begin <= offset < self.end
+
+
+@dataclass(slots=True)
+class _Seen:
+    """What is known of a partition; both offsets only ever grow."""
+
+    first: int
+    next: int
+    at: Instant
+
 
 class PageCache:
-    """`load(partition_id, offset)` gives the records from `offset` to the end of its page, gap-free from the first."""
+    """`load(partition_id, offset, before_offset)` may end early, but not before its first record.
 
-    def __init__(self, load: Loader, *, bytes_max: int) -> None:
-        self._load = load
+    `on_head(partition_id, next_offset)` is called whenever a head is seen to move, by whatever way.
+    """
+
+    def __init__(self, load: Loader, clock: Clock, on_head: HeadListener, *, bytes_max: int) -> None:
+        self._load, self._clock, self._on_head = load, clock, on_head
         self._bytes_max = bytes_max
-        self._pages: OrderedDict[PageKey, _Cached] = OrderedDict()
-        self._loading: dict[PageKey, asyncio.Task[None]] = {}
-        self._heads: dict[int, int] = {}
+        self._pages: OrderedDict[PageKey, _Run] = OrderedDict()
+        self._loading: dict[PageKey, asyncio.Task[_Run]] = {}
+        self._seen: dict[int, _Seen] = {}
         self._bytes = 0
         self.loads = 0
 
     async def read(self, partition_id: int, offset: int) -> Page:
-        """Records from `offset` to the end of its page; a page without any that does not move on is the head."""
-        head = self._heads.get(partition_id)
-        if head is not None and offset >= head:
-            return Page((), offset)
-        key = (partition_id, offset // PAGE_RECORDS)
-        if not self._holds(key, offset):
-            await self._load_once(key)
-        page = self._pages.get(key)
-        if page is None or not page.begin <= offset < page.end:
-            self._heads[partition_id] = max(offset, self._heads.get(partition_id, 0))
-            return Page((), offset)
-        self._pages.move_to_end(key)
-        first = _index_of(page.records, offset)
-        return Page(page.records[first:], page.end)
+        """Records from `offset` to the end of its page; a page without any is the head. Raises Unavailable."""
+        for attempt in range(LOADS_MAX):
+            seen = self._seen.get(partition_id)
+            if seen is not None:
+                offset = max(offset, seen.first)
+                # A load has just looked; one that was under way may be older, but not than what we know.
+                if offset >= seen.next and (attempt or self._is_fresh(seen)):
+                    return Page((), offset)
+            key = (partition_id, offset // PAGE_RECORDS)
+            page = self._pages.get(key)
+            if page is not None and page.holds(offset):
+                self._pages.move_to_end(key)
+            else:  # what it gives is good even if the cache had no room to keep it
+                page = await self._load_once(key, offset)
+            if page.holds(offset):
+                start = bisect_left(page.records, offset, key=lambda record: record.offset)
+                return Page(page.records[start:], page.end)
+        raise Unavailable(f"The log gives no record at offset {offset} of partition {partition_id} now; try again.")
 
     def extend(self, partition_id: int, records: Sequence[LogRecord]) -> None:
         """Takes what was just appended: gap-free, in order."""
         for record in records:
             key = (partition_id, record.offset // PAGE_RECORDS)
             page = self._pages.get(key)
-            if page is None or page.end != record.offset:
-                if page is not None:  # another process wrote in between: the page is loaded when it is asked for
-                    continue
-                page = self._pages[key] = _Cached([], record.offset, record.offset, 0)
-            page.records.append(record)
-            page.end = record.offset + 1
-            self._weigh(page, record)
-        self.notice_head(partition_id, records[-1].offset + 1)
+            if page is None:
+                page = self._pages[key] = _Run([], record.offset, record.offset, 0)
+            if page.end == record.offset:  # else another process wrote in between: it is loaded when it is asked for
+                weight = weight_bytes(record.event)
+                page.records.append(record)
+                page.end += 1
+                page.weight_bytes += weight
+                self._bytes += weight
+        self.notice(partition_id, Bounds(0, records[-1].offset + 1))
         self._evict()
 
-    def notice_head(self, partition_id: int, next_offset: int) -> bool:
-        """Whether this is news: the head was lower, or not known."""
-        if self._heads.get(partition_id, -1) >= next_offset:
-            return False
-        self._heads[partition_id] = next_offset
+    def notice(self, partition_id: int, bounds: Bounds) -> bool:
+        """Takes bounds that the store has just shown; whether the head is news: it was lower, or not known."""
+        seen = self._seen.get(partition_id)
+        if seen is None:
+            self._seen[partition_id] = _Seen(bounds.first, bounds.next, self._clock())
+        else:
+            is_news = bounds.next > seen.next
+            seen.first, seen.next = max(seen.first, bounds.first), max(seen.next, bounds.next)
+            seen.at = self._clock()
+            if not is_news:
+                return False
+        self._on_head(partition_id, bounds.next)
         return True
 
-    def _holds(self, key: PageKey, offset: int) -> bool:
-        page = self._pages.get(key)
-        return page is not None and page.begin <= offset < page.end
+    def forget(self, partition_id: int, before_offset: int) -> None:
+        """Drops the pages that are wholly below `before_offset`: the log has trimmed them."""
+        for key in [key for key in self._pages if key[0] == partition_id]:
+            if (key[1] + 1) * PAGE_RECORDS <= before_offset:
+                self._bytes -= self._pages.pop(key).weight_bytes
 
-    async def _load_once(self, key: PageKey) -> None:
+    def _is_fresh(self, seen: _Seen) -> bool:
+        return 0 <= self._clock() - seen.at < HEAD_TRUSTED_S * SECOND_US
+
+    async def _load_once(self, key: PageKey, offset: int) -> _Run:
+        """The load that is under way for this page, or a new one, which holds `offset` if the log does."""
         loading = self._loading.get(key)
         if loading is None:
-            loading = asyncio.create_task(self._fill(key))
-            self._loading[key] = loading
-            loading.add_done_callback(lambda _: self._loading.pop(key, None))
-        await asyncio.shield(loading)  # one reader that goes away must not take the page from the others
+            loading = self._loading[key] = asyncio.create_task(self._load_page(key, offset))
+            loading.add_done_callback(_look_at)
+        return await asyncio.shield(loading)  # one reader that goes away must not take the page from the others
 
-    async def _fill(self, key: PageKey) -> None:
+    async def _load_page(self, key: PageKey, offset: int) -> _Run:
+        try:
+            return await self._fill(key, offset)
+        finally:  # here, not in a callback: who comes after the load has ended must not get its old answer
+            del self._loading[key]
+
+    async def _fill(self, key: PageKey, offset: int) -> _Run:
         partition_id, index = key
-        begin = index * PAGE_RECORDS
-        records = await self._load(partition_id, begin)
+        begin, before_offset = index * PAGE_RECORDS, (index + 1) * PAGE_RECORDS
+        page = self._pages.get(key)
+        if page is not None and page.end == offset:
+            begin = offset  # goes on where the page ends
+        loaded = await self._load(partition_id, begin, before_offset)
         self.loads += 1
-        if not records:
-            return
-        end = records[-1].offset + 1
-        before = self._pages.pop(key, None)
-        if before is not None:
-            self._bytes -= before.weight_bytes
-            if before.begin <= end:  # appended while we were loading
-                records = records + [record for record in before.records if record.offset >= end]
-        page = self._pages[key] = _Cached(records, begin, records[-1].offset + 1, 0)
-        for record in records:
-            self._weigh(page, record)
-        self._evict()
+        if loaded.end <= offset and loaded.bounds.first <= offset < loaded.bounds.next:  # it had to end before
+            begin = offset
+            loaded = await self._load(partition_id, begin, before_offset)
+            self.loads += 1
+        run = _Run(loaded.records, begin, loaded.end, _weight(loaded.records))
+        if run.records:
+            run = self._keep(key, run)
+        self.notice(partition_id, loaded.bounds)
+        return run
 
-    def _weigh(self, page: _Cached, record: LogRecord) -> None:
-        weight = RECORD_OVERHEAD_BYTES + len(record.event.data or b"")
-        page.weight_bytes += weight
-        self._bytes += weight
+    def _keep(self, key: PageKey, run: _Run) -> _Run:
+        """Joins what was loaded to what is there, if they touch; else it takes its place."""
+        old = self._pages.pop(key, None)
+        if old is not None:
+            self._bytes -= old.weight_bytes
+            if old.begin <= run.end and run.begin <= old.end:
+                run = _joined(old, run)
+        self._pages[key] = run
+        self._bytes += run.weight_bytes
+        self._evict()
+        return run
 
     def _evict(self) -> None:
-        while self._bytes > self._bytes_max and len(self._pages) > 1:
+        while self._bytes > self._bytes_max:
             _, page = self._pages.popitem(last=False)
             self._bytes -= page.weight_bytes
 
 
-def _index_of(records: Sequence[LogRecord], offset: int) -> int:
-    """Where `offset` is, or the next record above it: retention may have taken the page's first ones."""
-    first = records[0].offset
-    if first >= offset:
-        return 0
-    guess = offset - first
-    if guess < len(records) and records[guess].offset == offset:
-        return guess
-    return next(index for index, record in enumerate(records) if record.offset >= offset)
+def _look_at(task: "asyncio.Task[_Run]") -> None:
+    """Takes note of what a load raised: there may be no reader left whom it could tell."""
+    if not task.cancelled():
+        task.exception()
+
+
+def _joined(one: _Run, other: _Run) -> _Run:
+    low, high = (one, other) if one.begin <= other.begin else (other, one)
+    records = low.records + [record for record in high.records if record.offset >= low.end]
+    return _Run(records, low.begin, max(low.end, high.end), _weight(records))
+
+
+def _weight(records: Sequence[LogRecord]) -> int:
+    return sum(weight_bytes(record.event) for record in records)

@@ -8,7 +8,7 @@ event's HTTP form is kept once it was rendered, so that a thousand lanes render 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol, TypeAlias
+from typing import Final, Protocol, TypeAlias
 
 from event_issuer.domain.events import CloudEvent
 from event_issuer.domain.http_binding import Wire
@@ -70,6 +70,14 @@ class Bounds:
     next: int
 
 
+RECORD_OVERHEAD_BYTES: Final = 1_000  # what a record weighs beside its texts: objects, rendered headers
+
+
+def weight_bytes(event: CloudEvent) -> int:
+    """The memory that an event takes, roughly: what queues and caches are bounded by."""
+    return RECORD_OVERHEAD_BYTES + len(event.data or b"") + sum(map(len, event.attributes.values()))
+
+
 HeadListener: TypeAlias = Callable[[int, int], None]
 
 
@@ -79,12 +87,19 @@ class EventLog(Protocol):
     log_id: str
 
     async def append(self, records: Sequence[NewRecord]) -> Sequence[Appended]:
-        """One outcome per record, in order. Raises Unavailable when the log cannot tell the outcome now, and
-        LimitExceeded, with nothing appended, when too much is waiting already."""
+        """One outcome per record, in order.
+
+        Raises LimitExceeded when too much is waiting already, and Unavailable when the log cannot write now: nothing
+        was appended. OutcomeUnknown: it may have been, all of it or nothing. NotFound: there is no such partition.
+        """
         ...
 
     async def read(self, partition_id: int, offset: int) -> Page:
-        """The next page at `offset`; empty when `offset` is the head. Positions that retention took are skipped."""
+        """The next page at `offset`; empty at the head. Positions that retention took are skipped.
+
+        What this log has answered can be read at once; what another process appends, within a quarter of a second.
+        Raises Unavailable, and NotFound for a partition that is not there.
+        """
         ...
 
     async def bounds(self, partition_ids: Sequence[int]) -> dict[int, Bounds]: ...

@@ -89,6 +89,7 @@ CREATE TABLE partitions (
     UNIQUE (event_type_id, number)
 );
 CREATE TABLE log_identity (
+    id INTEGER PRIMARY KEY CHECK (id = 1),
     log_id TEXT NOT NULL
 );
 CREATE TABLE log_heads (
