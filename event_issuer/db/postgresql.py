@@ -15,7 +15,7 @@ from piccolo.engine.postgres import PostgresEngine, PostgresTransaction
 from piccolo.querystring import QueryString
 
 from event_issuer.db.work import Dialect, Row, Statement, Work
-from event_issuer.domain.errors import SettingsInvalid, Unavailable
+from event_issuer.domain.errors import OutcomeUnknown, SettingsInvalid, Unavailable
 
 Result = TypeVar("Result")
 
@@ -35,7 +35,7 @@ SERVER_SETTINGS: Final = {
     "timezone": "UTC",
 }
 
-# Nothing was changed (but see _commit), and the same work may succeed later.
+# Nothing was changed (but for _UNANSWERED at a COMMIT), and the same work may succeed later.
 _UNAVAILABLE = (
     OSError,  # TimeoutError among them
     asyncpg.PostgresConnectionError,
@@ -48,6 +48,9 @@ _UNAVAILABLE = (
     asyncpg.InvalidCachedStatementError,  # another process has migrated; the statement is prepared anew
     asyncpg.OutdatedSchemaCacheError,
 )
+
+# The server has not said what became of the statement, or was shut down at it.
+_UNANSWERED = (OSError, asyncpg.PostgresConnectionError, asyncpg.OperatorInterventionError)
 
 
 class PostgresDatabase(PostgresEngine):
@@ -229,7 +232,7 @@ class PooledTransaction(PostgresTransaction):
             await self.connection.execute("BEGIN")
 
     async def commit(self) -> None:
-        with _refusals(partial(_is_lost, self.connection), "whether this was committed is not known"):
+        with _refusals(partial(_is_lost, self.connection), at_commit=True):
             answer = await self.connection.execute("COMMIT")
         self._committed = True
         if answer != "COMMIT":
@@ -275,15 +278,22 @@ async def _fetch(connection: Any, sql: str, args: Sequence[object]) -> list[Row]
 
 
 @contextmanager
-def _refusals(is_lost: Callable[[], bool], consequence: str = "nothing was changed") -> Iterator[None]:
+def _refusals(is_lost: Callable[[], bool], *, at_commit: bool = False) -> Iterator[None]:
     try:
         yield
     except _UNAVAILABLE as error:
-        raise Unavailable(f"PostgreSQL cannot do this now: {_reason(error)}; {consequence}") from error
+        unanswered = at_commit and isinstance(error, _UNANSWERED)
+        raise _refusal(f"PostgreSQL cannot do this now: {_reason(error)}", unanswered) from error
     except asyncpg.InterfaceError as error:  # a mistake of ours, unless the connection has gone
         if is_lost():
-            raise Unavailable(f"PostgreSQL's connection is lost; {consequence}") from error
+            raise _refusal("PostgreSQL's connection is lost", at_commit) from error
         raise
+
+
+def _refusal(problem: str, unanswered: bool) -> Unavailable:
+    if unanswered:
+        return OutcomeUnknown(f"{problem}; whether this was committed is not known")
+    return Unavailable(f"{problem}; nothing was changed")
 
 
 def _is_lost(connection: Any) -> bool:
