@@ -1,8 +1,8 @@
 """Changes: how one process tells the others that something they hold in memory is no longer so.
 
 A change is a row, written in the transaction that makes it true. Other processes look for rows that are new to them:
-by NOTIFY at once on PostgreSQL, every `POLL_S` on SQLite. Identity order is not commit order on PostgreSQL, so a look
-goes back `OVERLAP_S` and leaves out what was seen.
+at once on PostgreSQL, where a trigger notifies them of each row, every `POLL_S` on SQLite. Identity order is not commit
+order on PostgreSQL, so a look goes back `OVERLAP_S` and leaves out what was seen.
 """
 
 import asyncio
@@ -10,16 +10,23 @@ from collections.abc import Callable
 from enum import StrEnum
 from typing import Final, TypeAlias
 
+import structlog
+
 from event_issuer.db.database import Database
 from event_issuer.db.work import Statement, Work
+from event_issuer.domain.errors import Unavailable
 from event_issuer.domain.time import SECOND_US, Clock, Instant
 
 POLL_S: Final = 0.25  # a change takes effect within a second
 NOTIFIED_POLL_S: Final = 2.0  # with NOTIFY polling is only the net below it
-OVERLAP_S: Final = 10  # longer than any transaction that announces a change may take
+OVERLAP_S: Final = 60  # from the instant of a change to its commit: waits for a connection and for locks, and clocks
+AWAY_PAUSE_S: Final = 1.0  # while the database cannot answer
 KEPT_S: Final = 3600
+PRUNE_EVERY_S: Final = 60
 PRUNE_MAX: Final = 1_000
-CHANNEL: Final = "event_issuer_changes"
+CHANNEL: Final = "event_issuer_changes"  # the trigger's, in the first migration
+
+logger = structlog.get_logger(__name__)
 
 
 class Topic(StrEnum):
@@ -43,7 +50,7 @@ class ChangeFeed:
         self._listeners: list[ChangeListener] = []
         self._seen: dict[int, Instant] = {}
         self._hurry = asyncio.Event()
-        self._since = clock() - OVERLAP_S * SECOND_US
+        self._since = self._pruned_at = clock() - OVERLAP_S * SECOND_US
 
     def listen(self, listener: ChangeListener) -> None:
         self._listeners.append(listener)
@@ -53,28 +60,56 @@ class ChangeFeed:
         self._hurry.set()
 
     async def run(self) -> None:
-        notified = self._database.dialect == "postgresql"
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._database.listen(CHANNEL, lambda _: self.hurry()))
+            group.create_task(self._look_again_and_again())
+
+    async def _look_again_and_again(self) -> None:
+        poll_s = NOTIFIED_POLL_S if self._database.dialect == "postgresql" else POLL_S
         while True:
-            await self.step()
             try:
-                await asyncio.wait_for(self._hurry.wait(), NOTIFIED_POLL_S if notified else POLL_S)
+                await self.step()
+                await self._prune_now_and_then()
+                pause_s = poll_s
+            except Unavailable as problem:
+                logger.warning("changes not seen", problem=problem.detail)
+                pause_s = AWAY_PAUSE_S
+            try:
+                await asyncio.wait_for(self._hurry.wait(), pause_s)
             except TimeoutError:
                 continue
 
     async def step(self) -> int:
         """Passes on what is new; the number of changes."""
         self._hurry.clear()
+        looked_at = self._clock()
         rows = await self._database.read(
             Statement("SELECT id, topic, object_id, at_us FROM changes WHERE at_us >= $1 ORDER BY id", (self._since,))
         )
         fresh = [row for row in rows if row[0] not in self._seen]
         for row in fresh:
             self._seen[row[0]] = row[3]
-            for listener in self._listeners:
-                listener(Topic(row[1]), row[2])
-        self._since = self._clock() - OVERLAP_S * SECOND_US
+            self._tell(row[1], row[2])
+        self._since = looked_at - OVERLAP_S * SECOND_US
         self._seen = {id_: at for id_, at in self._seen.items() if at >= self._since}
         return len(fresh)
+
+    def _tell(self, topic: str, object_id: int) -> None:
+        try:
+            known = Topic(topic)
+        except ValueError:  # a newer program on the same database speaks of what this one does not have
+            return
+        for listener in self._listeners:
+            try:
+                listener(known, object_id)
+            except Exception:  # one listener's fault is not the others'
+                logger.exception("a listener failed", topic=topic, object=object_id)
+
+    async def _prune_now_and_then(self) -> None:
+        now = self._clock()
+        if not 0 <= now - self._pruned_at < PRUNE_EVERY_S * SECOND_US:
+            await self.prune()
+            self._pruned_at = now
 
     async def prune(self) -> int:
         """Forgets changes that every process has long seen, in bounded batches."""

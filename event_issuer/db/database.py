@@ -3,10 +3,10 @@
 This module knows which class serves which URL, and nothing of SQL.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, NoReturn, Protocol, TypeVar
 
 from piccolo.engine.base import Engine
 from piccolo.table import Table
@@ -17,6 +17,8 @@ from event_issuer.db.work import Dialect, Row, Statement, Work
 from event_issuer.domain.errors import SettingsInvalid
 
 Result = TypeVar("Result")
+
+PING = Statement("SELECT 1")  # whether the store answers
 
 URLS = "sqlite:///relative.db, sqlite:////absolute/path.db or postgresql://user:password@host:port/database"
 
@@ -45,6 +47,12 @@ class Database(Protocol):
 
         Other writers wait meanwhile (SQLite: all of them), so nothing else is awaited within. A task that is
         started within may not use the database.
+        """
+
+    async def listen(self, channel: str, on_message: Callable[[str], None]) -> NoReturn:
+        """Until cancelled, calls `on_message` with the payload of what other processes notify on `channel`.
+
+        `on_message("")`: anything may have happened before. SQLite never calls: there one has to look.
         """
 
     async def close(self) -> None: ...

@@ -11,7 +11,7 @@ import sqlite3
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, NoReturn, TypeVar
 
 from piccolo.engine.sqlite import SQLiteEngine, SQLiteTransaction, TransactionType
 from piccolo.querystring import QueryString
@@ -85,6 +85,11 @@ class SQLiteDatabase(SQLiteEngine):
     async def run_ddl(self, ddl: str, in_pool: bool = False) -> list[dict[str, Any]]:
         job = partial(on.fetch_dicts, ddl, ())
         return await (self.writer.do(job) if self._in_transaction() else self._write(job))
+
+    async def listen(self, channel: str, on_message: Callable[[str], None]) -> NoReturn:
+        """Never calls: SQLite tells nobody of a change."""
+        while True:
+            await asyncio.Event().wait()
 
     async def take_turn(self) -> None:
         try:
