@@ -99,24 +99,33 @@ class SchemaTrial:
         return answer
 
     async def _running_worker(self) -> Process:
-        if self._closed:
-            raise Unavailable("Schemas are no longer tried here: the server is shutting down")
+        self._refuse_if_closed()
         if self._worker is None or self._worker.returncode is not None:
             self._kill()
             await self._reap()
             self._worker = await self._start()
+            if self._closed:  # meanwhile, when there was no worker to kill yet
+                self._kill()
+                self._refuse_if_closed()
         return self._worker
 
+    def _refuse_if_closed(self) -> None:
+        if self._closed:
+            raise Unavailable("Schemas are no longer tried here: the server is shutting down")
+
     async def _start(self) -> Process:
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-P", "-m", worker.__name__),
-            *(str(self._memory_bytes), str(self._timeout_s + _ALARM_AFTER_S)),
-            stdin=PIPE,
-            stdout=PIPE,
-            env=_bare_environment(),
-            start_new_session=True,  # Ctrl-C is for the server
-            limit=ANSWER_BYTES_MAX,
-        )
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-P", "-m", worker.__name__),
+                *(str(self._memory_bytes), str(self._timeout_s + _ALARM_AFTER_S)),
+                stdin=PIPE,
+                stdout=PIPE,
+                env=_bare_environment(),
+                start_new_session=True,  # Ctrl-C is for the server
+                limit=ANSWER_BYTES_MAX,
+            )
+        except OSError as problem:  # no memory, process or file descriptor left
+            raise Unavailable(f"The process that tries schemas does not start: {problem.strerror}") from problem
         ready = False
         try:
             async with asyncio.timeout(START_TIMEOUT_S):

@@ -75,7 +75,7 @@ def children_first(found: Sequence[Subschema]) -> list[int]:
 
 
 def _weight(schema: Schema) -> int:
-    """The checks on one value: names and compound values are compared one by one, scalars are hashed."""
+    """The checks on one value: names, numbers and compound values are compared one by one, texts are hashed."""
     if not isinstance(schema, Mapping):
         return 1
     lists = [schema.get("required")]
@@ -83,8 +83,8 @@ def _weight(schema: Schema) -> int:
         value = schema.get(keyword)
         lists += value.values() if isinstance(value, dict) else []
     options = schema.get("enum")
-    compound = [value for value in options if isinstance(value, (dict, list))] if isinstance(options, list) else []
-    return 1 + len(compound) + sum(1 + len(names) for names in lists if isinstance(names, list))
+    compared = [value for value in options if not isinstance(value, str)] if isinstance(options, list) else []
+    return 1 + len(compared) + sum(1 + len(names) for names in lists if isinstance(names, list))
 
 
 def _foreign(subschema: Subschema, dialect: Dialect) -> list[Violation]:
