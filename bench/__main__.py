@@ -37,7 +37,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _measure(figures: Figures, bench: Bench, stores: Sequence[str], options: argparse.Namespace) -> None:
     found = figures.limits
-    for name, client in ((L1, "bare"), (L1C, "callback"), (L1A, "aiohttp")):
+    clients = {L1: "bare", L1A: "aiohttp"} if options.quick else {L1: "bare", L1C: "callback", L1A: "aiohttp"}
+    for name, client in clients.items():
         found[name] = _told(name, limits.posting(bench, client))
     found[L4] = _told(L4, limits.mutating(bench))
     found[L5] = _told(L5, limits.parsing(bench))
@@ -49,8 +50,9 @@ def _measure(figures: Figures, bench: Bench, stores: Sequence[str], options: arg
                 profile = options.profile and options.profile / f"{name}.prof"
                 product, figures.counts[name] = measure_product(bench, store, _told, profile)
                 measured |= product
-    # The machine may have become faster or slower meanwhile: the limit is what it allowed in the whole run.
-    found[L1] = joined(found[L1], _told(L1, limits.posting(bench, "bare")))
+    if not options.quick:
+        # The machine may have become faster or slower meanwhile: the limit is what it allowed in the whole run.
+        found[L1] = joined(found[L1], _told(L1, limits.posting(bench, "bare")))
 
 
 def _told(name: str, measured: Measured) -> Measured:

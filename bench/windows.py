@@ -28,7 +28,7 @@ class Plan:
     windows_max: int
 
 
-QUICK: Final = Plan(warm_up_s=0.3, window_s=0.4, windows=3, windows_max=3)
+QUICK: Final = Plan(warm_up_s=0.3, window_s=0.3, windows=3, windows_max=3)
 DEFAULT: Final = Plan(warm_up_s=1.5, window_s=2.0, windows=5, windows_max=8)
 
 

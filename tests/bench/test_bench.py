@@ -9,21 +9,21 @@ from bench.limits import Bench, posting
 from bench.performance import BATCH, LATENCY_1, WHOLE_1
 from bench.processes import BenchFailed, Child
 from bench.report import L1, L5, Figures, document, table
-from bench.windows import Measured, Plan, Window
+from bench.windows import Measured, Plan, Window, choose
 
 BRIEF = Plan(warm_up_s=0.05, window_s=0.05, windows=1, windows_max=1)
 
 
-def measured(rate: int, latency_ms: int = 0) -> Measured:
+def measured(rate: int, latency_ms: int = 0, foreign: float = 0.0) -> Measured:
     cpu_s = {"server": 0.5, "receiver": 0.25}
-    return Measured([Window(1.0, rate, cpu_s, 0.0, [latency_ms * 1000] * 3)])
+    return choose([Window(1.0, rate, cpu_s, foreign, [latency_ms * 1000] * 3)])
 
 
-def figures() -> Figures:
+def figures(foreign: float = 0.0) -> Figures:
     product = {WHOLE_1: measured(1600), BATCH: measured(2999), LATENCY_1: measured(1000, latency_ms=16)}
     return Figures(
         BRIEF,
-        {L1: measured(10_000), L5: measured(10_000)},
+        {L1: measured(10_000, foreign=foreign), L5: measured(10_000)},
         {"sqlite": product},
         {"sqlite": {"accepted": 1234, "delivered": 2468}},
     )
@@ -62,3 +62,11 @@ def test_the_table_says_what_was_met_and_what_is_short() -> None:
     assert whole.endswith("met")
     assert batch.endswith("SHORT")
     assert "1,234 events accepted, 2,468 deliveries due and received, each once." in lines
+
+
+def test_a_disturbed_figure_has_no_verdict() -> None:
+    disturbed = figures(foreign=0.5)
+    ratios = document(disturbed)["stores"]["sqlite"]["ratios"]
+    assert [ratio["met"] for ratio in ratios] == [None, False, False]
+    assert "no verdict: disturbed" in table(disturbed)
+    assert "DISTURBED: others took 50% of the machine" in table(disturbed)
