@@ -5,11 +5,10 @@ not there are remembered too, so that a stranger's typing does not reach the dat
 """
 
 import asyncio
+import json
 from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Final
-
-import orjson
 
 from event_issuer.db import event_types as sql
 from event_issuer.db.changes import ChangeFeed, Topic
@@ -90,5 +89,5 @@ class Catalogue:
             deduplicates=bool(row.deduplicates),
             partition_ids=tuple(partition[0] for partition in partitions),
             version=schema.version,
-            contract=Contract(orjson.loads(schema.definition)),
+            contract=Contract(json.loads(schema.definition)),  # as it was tried: integers of any size exact
         )

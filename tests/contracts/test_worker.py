@@ -1,4 +1,4 @@
-"""What a trial consists of: the checks, the example, the time that judging takes. In this process: nothing here hangs."""
+"""What a trial consists of: the checks, the example, the time judging takes. In this process: nothing here hangs."""
 
 import pytest
 
