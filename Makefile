@@ -55,17 +55,18 @@ clean: ## Remove what make has made
 	rm -rf $(VENV) build dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# The stamps come last, so that an interrupted installation is repeated.
+# The stamps come last, so that an interrupted installation is repeated. --no-deps, because the locks are whole: the pip
+# that Python 3.11 brings looks for the newest version where a dependency names an extra, and finds no hash for it.
 
 $(RUN): requirements.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit(f"Python 3.11 or later is needed, this is {sys.version.split()[0]}: set PYTHON=/path/to/python3.11")'
 	@echo "Installing into $(VENV) ..."
 	@$(PYTHON) -m venv $(VENV)
-	@$(PIP) install --require-hashes --requirement requirements.txt
+	@$(PIP) install --require-hashes --no-deps --requirement requirements.txt
 	@$(PIP) install --no-deps --no-build-isolation --editable .
 	@touch $@
 
 $(DEV): requirements-dev.txt $(RUN)
 	@echo "Installing the development tools into $(VENV) ..."
-	@$(PIP) install --require-hashes --requirement requirements-dev.txt
+	@$(PIP) install --require-hashes --no-deps --requirement requirements-dev.txt
 	@touch $@

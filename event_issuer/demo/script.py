@@ -7,6 +7,7 @@ is shown. Knows neither how the issuer is started nor how the terminal looks.
 import asyncio
 import json
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Final
 
 from event_issuer.demo import show, traffic
@@ -32,9 +33,9 @@ class DemoFailed(Exception):
 class Script:
     """`pace_s` is the pause after each batch, so that people can follow."""
 
-    def __init__(self, say: Say, style: Style, pace_s: float) -> None:
+    def __init__(self, say: Say, style: Style, pace_s: float, entries: Sequence[Entry]) -> None:
         self._say, self._style, self._pace_s = say, style, pace_s
-        self.tally = Tally(traffic.entries())
+        self.tally = Tally(entries)
         self._held: list[Received] | None = None  # a list while an answer is awaited
         self._complete = asyncio.Event()
 
@@ -89,11 +90,9 @@ class Script:
         for start in range(0, len(entries), BATCH_EVENTS):
             await self._produce(client, entries[start : start + BATCH_EVENTS])
             await asyncio.sleep(self._pace_s)
-        try:
-            async with asyncio.timeout(DELIVERY_TIMEOUT_S):
-                await self._complete.wait()
-        except TimeoutError:
-            return  # the verdict names what is missing
+        if not self.tally.is_complete:
+            with suppress(TimeoutError):  # the verdict names what is missing
+                await asyncio.wait_for(self._complete.wait(), DELIVERY_TIMEOUT_S)
 
     async def _produce(self, client: Client, batch: Sequence[Entry]) -> None:
         self._held = []

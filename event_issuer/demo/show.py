@@ -8,6 +8,7 @@ import statistics
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from textwrap import wrap
 from typing import Final, Protocol
 
 from event_issuer.demo.client import Result
@@ -18,6 +19,7 @@ _COLOURS: Final = {"green": "32", "red": "31", "yellow": "33", "cyan": "36", "bo
 _TYPE_WIDTH: Final = len("track-possession-changed")
 _KEY_WIDTH: Final = len("TP-2026-4117")
 _SUBJECT_WIDTH: Final = len("SV-ASR")
+WIDTH: Final = 80
 _INDENT: Final = " " * 16
 _MESSAGE_WIDTH: Final = 160  # two lines of a terminal
 
@@ -120,7 +122,9 @@ def _happening(style: Style, plain: str, fine: str, name: str, colour: str, even
 
 def _reasons(style: Style, result: Result) -> list[str]:
     if not result.violations:
-        return [_INDENT + style.text(result.detail[:_MESSAGE_WIDTH])]
+        return wrap(
+            style.text(result.detail[:_MESSAGE_WIDTH]), WIDTH, initial_indent=_INDENT, subsequent_indent=_INDENT
+        )
     path_width = max(len(_place(violation.path)) for violation in result.violations)
     rule_width = max(len(violation.rule) for violation in result.violations)
     return [
@@ -173,7 +177,13 @@ def _verdict(style: Style, complaints: Sequence[str]) -> list[str]:
     return [style.paint("Not as expected:", "red"), *(f"  {style.text(complaint)}" for complaint in complaints)]
 
 
-def invitation(style: Style, url: str, api_key: str, mutation: str) -> list[str]:
+def failure(style: Style, message: str) -> list[str]:
+    """Why the demo could not go on."""
+    head = style.paint("The demo cannot go on:", "red")
+    return ["", head, *(f"  {style.text(line)}" for line in message.splitlines())]
+
+
+def invitation(style: Style, url: str, api_key: str, hook: str, mutation: str) -> list[str]:
     """Where to go on: the GraphiQL page, the key, and something to paste."""
     return [
         style.paint("Your turn. The issuer goes on until Ctrl-C:", "bold"),
@@ -185,9 +195,9 @@ def invitation(style: Style, url: str, api_key: str, mutation: str) -> list[str]
         "",
         *(f"  {style.text(line)}" for line in mutation.splitlines()),
         "",
-        "Or in another terminal:",
+        "Or in another terminal; the README goes on from here:",
         "",
-        f"  URL={url} KEY={api_key}",
+        f"  URL={url} KEY={api_key} HOOK={hook}",
         """  curl -s $URL -H "X-API-Key: $KEY" -H 'Content-Type: application/json' \\""",
         """    -d '{"query": "{ webhookSubscriptions { edges { node { url status lag { events } } } } }"}'""",
         "",

@@ -11,9 +11,10 @@ from graphql.language import FieldNode, OperationDefinitionNode
 from event_issuer.demo import traffic
 from event_issuer.demo.client import ApiError, Client
 from event_issuer.demo.receiver import Receiver
-from event_issuer.demo.script import DemoFailed, Script, example_mutation
+from event_issuer.demo.script import DELIVERY_TIMEOUT_S, DemoFailed, Script, example_mutation
 from event_issuer.demo.show import Style
-from tests.demo.happenings import received
+from event_issuer.demo.traffic import Outcome
+from tests.demo.happenings import entry, received
 from tests.egress.receiver import Peer, Receivers, answer
 
 
@@ -39,7 +40,7 @@ def status(name: str, *messages: str) -> bytes:
 
 
 async def set_up(api_url: str, said: list[str]) -> Receiver:
-    script = Script(said.append, Style(), pace_s=0)
+    script = Script(said.append, Style(), 0, [])
     consumer = Receiver(script.on_received, origin="http://127.0.0.1:1")
     async with Client(api_url, "eik_demo") as client:
         await script.set_up(client, consumer)
@@ -85,8 +86,8 @@ async def test_a_refused_schema_ends_the_demo(receivers: Receivers) -> None:
 
 async def test_a_delivery_that_outruns_the_answer_is_told_after_it(receivers: Receivers) -> None:
     said: list[str] = []
-    script = Script(said.append, Style(), pace_s=0)
-    first = script.tally.entries[:1]
+    first = traffic.entries()[:1]
+    script = Script(said.append, Style(), 0, first)
     delivered = asyncio.Event()
 
     async def deliver_first(peer: Peer) -> None:
@@ -97,11 +98,20 @@ async def test_a_delivery_that_outruns_the_answer_is_told_after_it(receivers: Re
         )
 
     api = await receivers(deliver_first)
-    script.tally.entries = first
     async with Client(api.url, "eik_demo") as client:
         await script.play(client)
     assert delivered.is_set()
     assert [line.split()[1] for line in said[2:]] == ["accepted", "delivered"]
+    assert script.tally.verdict() == []
+
+
+async def test_it_does_not_wait_when_nothing_was_accepted(receivers: Receivers) -> None:
+    refused = {"status": "REJECTED", "violations": [], "problem": {"code": "CONFLICT", "detail": "Another has the id."}}
+    api = await receivers(answer(http({"produceEvents": {"results": [refused]}})))
+    script = Script(lambda _: None, Style(), 0, [entry(1, expected=Outcome("REJECTED", "CONFLICT"))])
+    async with Client(api.url, "eik_demo") as client:
+        async with asyncio.timeout(DELIVERY_TIMEOUT_S / 2):
+            await script.play(client)
     assert script.tally.verdict() == []
 
 

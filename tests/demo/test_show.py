@@ -51,9 +51,11 @@ def test_a_refused_event_with_its_violations() -> None:
 
 
 def test_a_refused_event_without_violations_shows_the_reason() -> None:
-    assert show.answered(PLAIN, entry(28), Result("REJECTED", "CONFLICT", "An id is never given twice.")) == [
+    detail = "Another event of source '/traffic' has the id 'id-28'; an id is never given twice."
+    assert show.answered(PLAIN, entry(28), Result("REJECTED", "CONFLICT", detail)) == [
         "✗ refused    28 train-arrived            807          OSL    CONFLICT",
-        "                An id is never given twice.",
+        "                Another event of source '/traffic' has the id 'id-28'; an id is",
+        "                never given twice.",
     ]
 
 
@@ -120,9 +122,9 @@ def test_what_strangers_wrote_cannot_steer_the_terminal() -> None:
     assert show.delivered(COLOURED, Delivery(evil)).endswith(
         " ?[2J                                  xxxxxx signature ok"
     )
-    head, reason = show.answered(PLAIN, entry(1), Result("REJECTED", "CONFLICT", "a\nb\x1b]0;c\x07" + "d" * 999))
+    head, *reasons = show.answered(PLAIN, entry(1), Result("REJECTED", "CONFLICT", "a\nb\x1b]0;c\x07" + "d" * 999))
     assert head.isprintable()
-    assert reason == " " * 16 + "a?b?]0;c?" + "d" * 151
+    assert [reason.strip() for reason in reasons] == ["a?b?]0;c?" + "d" * 55, "d" * 64, "d" * 32]
 
 
 class Terminal(io.TextIOWrapper):
@@ -181,7 +183,17 @@ def test_the_summary_of_a_bad_run() -> None:
 
 
 def test_the_invitation_can_be_pasted() -> None:
-    lines = show.invitation(PLAIN, "http://127.0.0.1:8000/graphql", "eik_abc", "mutation {\n  a\n}")
-    assert "  GraphiQL  http://127.0.0.1:8000/graphql" in lines
-    assert "  URL=http://127.0.0.1:8000/graphql KEY=eik_abc" in lines
+    url, hook = "http://127.0.0.1:8000/graphql", "http://127.0.0.1:8001/unchecked"
+    lines = show.invitation(PLAIN, url, "eik_abc", hook, "mutation {\n  a\n}")
+    assert f"  GraphiQL  {url}" in lines
+    assert f"  URL={url} KEY=eik_abc HOOK={hook}" in lines
     assert lines[lines.index("  mutation {") + 1] == "    a"
+
+
+def test_a_failure_is_shown_line_by_line() -> None:
+    assert show.failure(PLAIN, "SCHEMA_INVALID: none\n  /type enum: wrong") == [
+        "",
+        "The demo cannot go on:",
+        "  SCHEMA_INVALID: none",
+        "    /type enum: wrong",
+    ]
