@@ -22,7 +22,7 @@ from bench.traffic import Events, batch_body, single_body
 
 TICK_S: Final = 0.001  # of the open loop, and of the wait for the receiver: the resolution of uvloop's timers
 LAST_ANSWERS_S: Final = 8.0  # so that at the end it is known what was accepted
-WAITING_MAX: Final = 10_000  # calls the open loop holds back before it says that the rate cannot be held
+WAITING_MAX: Final = 10_000  # calls that wait for a connection; the open loop ends there, and the rate shows it
 
 
 @dataclass
@@ -83,6 +83,7 @@ class Generator:
         await parent_left()
         going.cancel()
         self._is_ending = True
+        self._waiting.clear()  # a rate that the server could not hold has left calls that were never made
         if len(self.idle) == self._load.connections:
             self._all_idle.set()
         async with asyncio.timeout(LAST_ANSWERS_S):

@@ -46,11 +46,6 @@ class Child:
         if self._process.poll() is not None:
             raise BenchFailed(f"{self.module} has ended with status {self._process.returncode}")
 
-    def wait(self, timeout_s: float) -> None:
-        """Until it ends by itself, its work done."""
-        if self._process.wait(timeout_s):
-            raise BenchFailed(f"{self.module} has ended with status {self._process.returncode}")
-
     def __enter__(self) -> Self:
         self.ready = self._first_line()
         return self
@@ -59,6 +54,8 @@ class Child:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stop()
+        if error is None and self._process.returncode:
+            raise BenchFailed(f"{self.module} has ended with status {self._process.returncode}")
 
     def stop(self) -> None:
         assert self._process.stdin is not None
