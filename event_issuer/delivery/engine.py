@@ -97,7 +97,7 @@ class Engine:
         while self._reopening:
             await asyncio.wait(self._reopening.values())
 
-    async def stop(self, grace_s: float) -> None:
+    async def stop(self, grace_s: float, *, flush_max_s: float = FLUSH_MAX_S) -> None:
         """No request starts any more; those under way may end within `grace_s`, the rest will be repeated."""
         self._is_stopping = True
         for opened in self._open.values():
@@ -113,7 +113,7 @@ class Engine:
                 lane.abandon()
             await asyncio.wait(draining)
         try:
-            async with asyncio.timeout(FLUSH_MAX_S):
+            async with asyncio.timeout(flush_max_s):
                 await self.settler.flush()
             await self._leaser.release()
         except (TimeoutError, Unavailable) as problem:

@@ -2,16 +2,9 @@
 
 import asyncio
 import random
-from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
-from typing import Any, NoReturn, TypeVar
 
-from piccolo.engine.base import Engine
-
-from event_issuer.db.database import Database
 from event_issuer.db.leases import release
 from event_issuer.db.tables import Subscription
-from event_issuer.db.work import Row, Statement, Work
 from event_issuer.delivery.active import ActiveSubscription
 from event_issuer.delivery.attempt import Courier
 from event_issuer.delivery.exposure import Exposure
@@ -19,52 +12,12 @@ from event_issuer.delivery.lane import Lane
 from event_issuer.delivery.leases import Lease, Leaser
 from event_issuer.delivery.opening import stored_lanes
 from event_issuer.delivery.settle import Settler
-from event_issuer.domain.errors import OutcomeUnknown, Unavailable
 from event_issuer.egress.sender import Sender
+from tests.delivery.failing import FailingDatabase
 from tests.delivery.world import LOG_ID, World
 
-Result = TypeVar("Result")
 EXPOSURE_MAX = 100
 LEASE_S = 1e7  # the rig renews nothing
-
-
-class FailingDatabase:
-    """A database whose writes fail when told: `refuse` of them without effect, `silence` of them after their effect."""
-
-    def __init__(self, inner: Database) -> None:
-        self.dialect = inner.dialect
-        self.refuse = 0
-        self.silence = 0
-        self.writes = 0
-        self._inner = inner
-
-    @property
-    def engine(self) -> Engine[Any]:
-        return self._inner.engine
-
-    async def run(self, work: Work[Result]) -> Result:
-        if self.refuse:
-            self.refuse -= 1
-            work.close()
-            raise Unavailable("the test refuses this write")
-        result = await self._inner.run(work)
-        self.writes += 1
-        if self.silence:
-            self.silence -= 1
-            raise OutcomeUnknown("the test loses the answer to this write")
-        return result
-
-    async def read(self, statement: Statement) -> list[Row]:
-        return await self._inner.read(statement)
-
-    def transaction(self) -> AbstractAsyncContextManager[object]:
-        return self._inner.transaction()
-
-    async def listen(self, channel: str, on_message: Callable[[str], None]) -> NoReturn:
-        await self._inner.listen(channel, on_message)
-
-    async def close(self) -> None:
-        await self._inner.close()
 
 
 class Rig:
@@ -78,7 +31,7 @@ class Rig:
         self.lost: list[frozenset[Lease]] = []
         self.faults: list[BaseException] = []
         self.settler = Settler(self.database, owner, self.leaser.epochs, self.exposure, world.clock, self.lost.append)
-        self.courier = Courier(sender, LOG_ID, world.clock, world.clock.monotonic_s, random.Random(3))
+        self.courier = Courier(sender, LOG_ID, world.clock, world.clock.monotonic_s, random.Random(owner))
         self.lanes: list[Lane] = []
         self.subscriptions: list[ActiveSubscription] = []
 
@@ -134,7 +87,8 @@ class Rig:
         """The process dies: what it had not written is gone, and its leases are free. How much was exposed."""
         exposed = self.exposure.count
         for lane in self.lanes:
-            lane.abandon()
+            lane.lose()
+        for lane in self.lanes:
             await lane.drain()
         await self.world.database.run(release(self.leaser.owner))
         return exposed

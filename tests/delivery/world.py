@@ -173,6 +173,10 @@ class World:
         return [tuple(row) for row in await self.database.read(Statement(sql, args))]
 
 
+def activated(row: Subscription) -> ActiveSubscription:
+    return activate(row, Sealer(bytes(32)), LOOPBACK, ORIGIN)
+
+
 async def open_world(database: Database, clock: Clock | None = None) -> World:
     clock = clock or Clock()
     return World(database, await open_embedded_log(database, clock, LOG_ID, cache_bytes_max=1 << 26), clock)

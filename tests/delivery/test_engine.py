@@ -1,0 +1,386 @@
+"""The engine: which lanes are open, and what becomes of requests under way when that changes."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import replace
+
+import pytest
+
+from event_issuer.domain.subscriptions import Status
+from event_issuer.eventlog.protocol import Page
+from event_issuer.security.sealing import Sealer
+from tests.delivery.processes import LEASE_S, Process
+from tests.delivery.rig import until_idle
+from tests.delivery.senders import ScriptedSender, answer, failing
+from tests.delivery.world import SETTINGS, World
+
+STATUS = "SELECT status FROM subscriptions"
+LANES = "SELECT next_offset, settled_above FROM lanes ORDER BY id"
+ERRORS = "SELECT message FROM subscription_errors"
+
+
+@pytest.fixture
+async def process(world: World, sender: ScriptedSender) -> AsyncIterator[Process]:
+    process = Process(world, sender)
+    yield process
+    sender.release()
+    await process.engine.stop(1.0)
+
+
+async def test_a_subscription_that_starts_is_opened_and_its_events_delivered(
+    world: World, sender: ScriptedSender, process: Process
+) -> None:
+    (partition_id,) = await world.partitions()
+    ids = await world.produce(partition_id, "a", "b")
+    await world.subscribe([partition_id])
+    await process.step()
+    assert await world.rows(STATUS) == [("RUNNING",)]
+    await sender.asked(2)
+
+    ids += await world.produce(partition_id, "c")  # the lane hears of it by itself
+    await sender.asked(3)
+    assert sender.event_ids == ids
+    await process.written(LANES, [(3, "[]")])
+
+
+@pytest.mark.parametrize("status", [Status.INITIALIZING, Status.STOPPED, Status.FAILED])
+async def test_nothing_is_sent_for_a_subscription_in_another_state(
+    world: World, sender: ScriptedSender, process: Process, status: Status
+) -> None:
+    (partition_id,) = await world.partitions()
+    await world.produce(partition_id, "a")
+    await world.subscribe([partition_id], status=status)
+    await process.step()
+    await until_idle()
+    assert sender.sent == []
+    assert await world.rows(STATUS) == [(status.value,)]
+
+
+async def test_no_request_starts_after_a_stop_and_those_under_way_are_settled(
+    world: World, sender: ScriptedSender, process: Process
+) -> None:
+    (partition_id,) = await world.partitions()
+    ids = await world.produce(partition_id, "a", "a", "b")
+    subscription_id = await world.subscribe([partition_id])
+    sender.hold()
+    await process.step()
+    await sender.asked(2)
+
+    await world.alter(subscription_id, status="STOPPING")
+    await process.closing(subscription_id)
+    await world.produce(partition_id, "c")
+    assert await world.rows(STATUS) == [("STOPPING",)]
+    sender.release()
+    await process.engine.caught_up()
+    assert await world.rows(STATUS) == [("STOPPED",)]
+    assert sender.event_ids == [ids[0], ids[2]]
+    assert await world.rows(LANES) == [(1, "[[2,3]]")]
+
+    await world.alter(subscription_id, status="STARTING")
+    await process.step()
+    await sender.asked(4)
+    await until_idle()
+    assert sender.event_ids == [ids[0], ids[2], ids[1], "e4"]
+    assert await world.rows(STATUS) == [("RUNNING",)]
+
+
+async def test_new_settings_hold_for_what_is_not_under_way(
+    world: World, sender: ScriptedSender, process: Process
+) -> None:
+    (partition_id,) = await world.partitions()
+    ids = await world.produce(partition_id, *[None] * 5)
+    subscription_id = await world.subscribe([partition_id], settings=replace(SETTINGS, max_in_flight=1))
+    sender.hold()
+    await process.step()
+    await sender.asked(1)
+
+    wider = replace(SETTINGS, max_in_flight=3).to_json()
+    await world.alter(subscription_id, status="RESTART", delivery=wider, settings_version=2)
+    await process.closing(subscription_id)
+    sender.release()
+    sender.hold()
+    await process.engine.caught_up()
+    assert await world.rows(STATUS) == [("RUNNING",)]
+    await sender.asked(4)
+    sender.release()
+    await sender.asked(5)
+    assert sorted(sender.event_ids) == ids
+    assert sender.in_flight_max == 3
+
+
+async def test_a_stop_that_comes_while_lanes_close_is_not_overlooked(
+    world: World, sender: ScriptedSender, process: Process
+) -> None:
+    """What was read before the requests under way had ended may no longer be so."""
+    (partition_id,) = await world.partitions()
+    ids = await world.produce(partition_id, "a", "a")
+    subscription_id = await world.subscribe([partition_id])
+    sender.hold()
+    await process.step()
+    await sender.asked(1)
+    await world.alter(subscription_id, status="RESTART", settings_version=2)
+    await process.closing(subscription_id)
+    await world.alter(subscription_id, status="STOPPING")
+    sender.release()
+    await process.engine.caught_up()
+    await process.step()
+    assert await world.rows(STATUS) == [("STOPPED",)]
+    assert sender.event_ids == ids[:1]
+
+
+async def test_an_endpoint_that_is_gone_gets_no_further_request_until_it_is_verified_again(
+    world: World, sender: ScriptedSender, process: Process
+) -> None:
+    (partition_id,) = await world.partitions()
+    ids = await world.produce(partition_id, "a", "a", "b")
+    subscription_id = await world.subscribe([partition_id], settings=replace(SETTINGS, max_in_flight=1))
+    sender.script = lambda sent: answer(410)
+    await process.step()
+    await sender.asked(1)
+    await until_idle()
+
+    # Its owner changes something before the failure is written: it must not be opened again.
+    await world.alter(subscription_id, status="RESTART", settings_version=2)
+    await process.step()
+    assert await world.rows(STATUS) == [("FAILED",)]
+    await process.step()
+    await until_idle()
+    assert sender.event_ids == ids[:1]
+
+    sender.script = failing()
+    await world.alter(subscription_id, status="STARTING")
+    await process.step()
+    await sender.asked(4)
+    assert sender.event_ids == [ids[0], ids[0], ids[1], ids[2]]
+
+
+async def test_a_deleted_subscription_is_closed(world: World, sender: ScriptedSender, process: Process) -> None:
+    (partition_id,) = await world.partitions()
+    subscription_id = await world.subscribe([partition_id])
+    await process.step()
+    await world.alter(subscription_id, deleted_at_us=world.clock.now)
+    await process.step()
+    await world.produce(partition_id, "a")
+    await until_idle()
+    assert sender.sent == []
+
+
+async def test_partitions_of_a_new_event_type_close_no_lane_of_others(
+    world: World, sender: ScriptedSender, process: Process
+) -> None:
+    (partition_id,) = await world.partitions()
+    await world.produce(partition_id, "a")
+    await world.subscribe([partition_id])
+    sender.hold()
+    await process.step()
+    await sender.asked(1)
+
+    (other_id,) = await world.partitions()
+    other = await world.produce(other_id, "a")
+    await world.subscribe([other_id])
+    await process.step()  # would wait for the request under way if the first one were closed
+    await sender.asked(2)
+    assert sender.event_ids[1:] == other
+    assert process.leaser.held() == {partition_id: 1, other_id: 1}
+
+
+async def test_the_engine_runs_by_itself(world: World, sender: ScriptedSender) -> None:
+    """A new event type is leased and a new subscription opened at once, and outcomes are written."""
+    process = Process(world, sender)
+    running = asyncio.create_task(process.engine.run())
+    await until_idle()
+    (partition_id,) = await world.partitions()
+    await world.produce(partition_id, "a")
+    await world.feed.step()
+    await world.subscribe([partition_id])
+    await world.feed.step()
+    await sender.asked(1)
+    while await world.rows(LANES) != [(1, "[]")]:
+        await until_idle()
+    await process.engine.stop(1.0)
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    assert await world.rows("SELECT owner, expires_at_us FROM leases") == [("", 0)]
+
+
+async def test_another_process_takes_over_and_the_former_one_writes_nothing_more(
+    world: World, sender: ScriptedSender, process: Process
+) -> None:
+    (partition_id,) = await world.partitions()
+    ids = await world.produce(partition_id, "a", "a")
+    await world.subscribe([partition_id])
+    sender.hold()
+    await process.step()
+    await sender.asked(1)
+    successor_sender = ScriptedSender(world.clock)
+    successor = Process(world, successor_sender, "two")
+    await successor.step()
+    assert successor.leaser.held() == {}
+
+    world.clock.advance(LEASE_S + 1)
+    await successor.step()
+    await successor_sender.asked(2)
+    assert successor_sender.event_ids == ids
+    await successor.written(LANES, [(2, "[]")])
+
+    sender.release()
+    await until_idle()
+    await process.step()
+    assert sender.event_ids == ids[:1]
+    assert process.leaser.held() == {}
+    assert await world.rows(LANES) == [(2, "[]")]
+    assert await world.rows("SELECT log_offset FROM attempts") == [(0,), (1,)]
+    assert process.engine.exposure.count == 0
+    await successor.engine.stop(1.0)
+
+
+async def test_leases_that_lapse_end_all_requests_and_come_back(
+    world: World, sender: ScriptedSender, process: Process
+) -> None:
+    """The database cannot be reached for longer than a lease lasts."""
+    (partition_id,) = await world.partitions()
+    ids = await world.produce(partition_id, "a", "b")
+    await world.subscribe([partition_id], settings=replace(SETTINGS, max_in_flight=1))
+    sender.hold()
+    await process.step()
+    await sender.asked(1)
+    process.database.refuse = 2
+    world.clock.advance(LEASE_S - 0.5)
+
+    await process.engine.renew()
+    await until_idle()
+    assert sender.in_flight == 0
+    assert process.engine.exposure.count == 0
+    await world.produce(partition_id, "c")
+    await until_idle()
+    assert sender.event_ids == ids[:1]
+
+    sender.release()
+    process.database.refuse = 0
+    await process.step()
+    await sender.asked(4)
+    assert sender.event_ids == [ids[0], ids[0], ids[1], "e3"]
+    assert process.leaser.held() == {partition_id: 1}
+
+
+async def test_a_url_that_is_not_allowed_any_more_fails_the_subscription(
+    world: World, sender: ScriptedSender, process: Process
+) -> None:
+    (partition_id,) = await world.partitions()
+    await world.subscribe([partition_id], url="http://10.0.0.1/hook")
+    await process.step()
+    assert await world.rows(STATUS) == [("FAILED",)]
+    assert await world.rows(ERRORS) == [
+        ("The URL's host is '10.0.0.1': 10.0.0.0/8 is no public network (private); use a public address.",)
+    ]
+
+
+async def test_a_wrong_sealing_key_fails_no_subscription(
+    world: World, sender: ScriptedSender, process: Process
+) -> None:
+    """It is the operator's to repair; the subscriptions are opened when it is."""
+    (partition_id,) = await world.partitions()
+    await world.subscribe([partition_id])
+    right, world.sealer = world.sealer, Sealer(bytes(31) + b"x")
+    await process.step()
+    assert await world.rows(STATUS) == [("STARTING",)]
+    assert await world.rows(ERRORS) == []
+    world.sealer = right
+    await world.alter(1)
+    await process.step()
+    assert await world.rows(STATUS) == [("RUNNING",)]
+
+
+async def test_a_lane_that_raises_is_opened_again_from_what_is_written(
+    world: World, sender: ScriptedSender, process: Process
+) -> None:
+    (partition_id,) = await world.partitions()
+    ids = await world.produce(partition_id, "a", "a", "b")
+    subscription_id = await world.subscribe([partition_id])
+    sender.script = failing(ids[0])
+    process.engine._log = BrokenLog(world.log)  # type: ignore[assignment]
+    await process.step()
+    await sender.asked(2)
+    await until_idle()
+    await world.produce(partition_id, "c")
+    await until_idle()
+    assert sender.event_ids == [ids[0], ids[2]]
+
+    process.engine._log = world.log
+    await world.alter(subscription_id)  # as the pause's end does
+    await process.step()
+    await sender.asked(3)
+    assert sender.event_ids == [ids[0], ids[2], "e4"]
+    await process.written(LANES, [(4, "[]")])
+    assert await world.rows("SELECT log_offset, followers_from FROM parked_events") == [(0, 1)]
+
+
+class BrokenLog:
+    """Gives one page, then raises what is no refusal."""
+
+    def __init__(self, inner: object) -> None:
+        self._inner, self._reads = inner, 0
+
+    async def read(self, partition_id: int, offset: int) -> Page:
+        self._reads += 1
+        if self._reads > 1:
+            raise ValueError("a fault of ours")
+        page: Page = await self._inner.read(partition_id, offset)  # type: ignore[attr-defined]
+        return page
+
+
+async def test_stop_gives_up_what_does_not_end_in_time_and_the_next_process_repeats_it(
+    world: World, sender: ScriptedSender
+) -> None:
+    (partition_id,) = await world.partitions()
+    ids = await world.produce(partition_id, "a", "b")
+    await world.subscribe([partition_id])
+    process = Process(world, sender)
+    sender.hold(ids[0])
+    await process.step()
+    await sender.asked(2)
+    await until_idle()
+    await process.engine.stop(0.0)
+    assert sender.in_flight == 0
+    assert process.engine.exposure.count == 0
+    assert await world.rows(LANES) == [(0, "[[1,2]]")]
+
+    await world.produce(partition_id, "c")
+    sender.release()
+    again = Process(world, sender, "two")
+    await again.step()
+    await sender.asked(4)
+    assert sender.event_ids == [ids[0], ids[1], ids[0], "e3"]
+    await again.engine.stop(1.0)
+    assert await world.rows(LANES) == [(3, "[]")]
+
+
+async def test_stop_ends_although_the_database_is_away(world: World, sender: ScriptedSender) -> None:
+    (partition_id,) = await world.partitions()
+    await world.produce(partition_id, "a")
+    await world.subscribe([partition_id])
+    process = Process(world, sender)
+    await process.step()
+    await sender.asked(1)
+    await until_idle()
+    process.database.gate.clear()
+    await process.engine.stop(0.0, flush_max_s=0.01)
+    assert await world.rows(LANES) == [(0, "[]")]
+
+
+async def test_errors_of_the_database_while_opening_are_outlived(
+    world: World, sender: ScriptedSender, process: Process
+) -> None:
+    (partition_id,) = await world.partitions()
+    await world.produce(partition_id, "a")
+    await world.subscribe([partition_id])
+    await process.engine.renew()
+    process.database.refuse = 1  # the move to RUNNING
+    process.engine.react()
+    await process.engine.caught_up()
+    assert await world.rows(STATUS) == [("STARTING",)]
+    await world.alter(1)  # as the pause's end does
+    await process.step()
+    assert await world.rows(STATUS) == [("RUNNING",)]
+    await sender.asked(1)
