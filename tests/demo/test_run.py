@@ -21,6 +21,7 @@ from event_issuer.demo.traffic import Entry, Outcome
 
 README = Path(__file__).parents[2] / "README.md"
 PLAIN = Style()
+LINE_TIMEOUT_S = 60
 STOPPED = "Stopped; what it had stored is removed."
 FINE = "Each accepted event was delivered, signed and in order; each refusal was the expected one."
 
@@ -37,13 +38,14 @@ class Screen:
         self._news.set()
 
     async def line(self, pattern: str) -> re.Match[str]:
-        """The first line in which the pattern is found, once it has been said."""
-        while True:
-            for line in self.lines:
-                if found := re.search(pattern, line):
-                    return found
-            self._news.clear()
-            await self._news.wait()
+        """The first line in which the pattern is found, once it has been said; TimeoutError when it never is."""
+        async with asyncio.timeout(LINE_TIMEOUT_S):
+            while True:
+                for line in self.lines:
+                    if found := re.search(pattern, line):
+                        return found
+                self._news.clear()
+                await self._news.wait()
 
     def count(self, outcome: str) -> int:
         return sum(line[2:].startswith(outcome) for line in self.lines)
