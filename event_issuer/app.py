@@ -2,13 +2,14 @@
 
 import asyncio
 import os
+import signal
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from random import Random
 from time import monotonic
-from typing import Final
+from typing import Final, TypeAlias
 from urllib.parse import urlsplit
 
 import structlog
@@ -19,7 +20,7 @@ from starlette.requests import Request
 from event_issuer.contracts.catalogue import Catalogue
 from event_issuer.contracts.trial import SchemaTrial
 from event_issuer.db.changes import ChangeFeed
-from event_issuer.db.database import Database, open_database
+from event_issuer.db.database import PING, Database, open_database
 from event_issuer.db.migrate import migrate
 from event_issuer.db.tables import TABLES, Subscription
 from event_issuer.delivery.active import ActiveSubscription, activate
@@ -29,7 +30,7 @@ from event_issuer.delivery.handshake import Handshaker
 from event_issuer.delivery.leases import Leaser
 from event_issuer.delivery.upkeep import Upkeep
 from event_issuer.domain.access import ANONYMOUS, Caller
-from event_issuer.domain.errors import SettingsInvalid, Unauthenticated
+from event_issuer.domain.errors import SettingsInvalid, Unauthenticated, Unavailable
 from event_issuer.domain.subscriptions import DeliverySettings
 from event_issuer.domain.time import Clock, system_clock
 from event_issuer.egress.addresses import AddressRules
@@ -38,20 +39,25 @@ from event_issuer.egress.pool import PoolLimits
 from event_issuer.egress.resolver import CachingResolver, SystemResolver
 from event_issuer.egress.sender import WebhookSender
 from event_issuer.eventlog.embedded import EmbeddedLog, open_embedded_log
+from event_issuer.eventlog.heads import HeadWatch
+from event_issuer.eventlog.retention import Retention, RetentionBounds
 from event_issuer.graphql.context import Context, Operations
 from event_issuer.graphql.schema import build_schema
 from event_issuer.resolvers.access import Access
 from event_issuer.resolvers.deliveries import Deliveries
-from event_issuer.resolvers.event_types import EventTypeLimits, EventTypes
+from event_issuer.resolvers.event_types import EventTypeLimits, EventTypes, SchemaDocument
 from event_issuer.resolvers.events import Events
 from event_issuer.resolvers.produce import Producing
 from event_issuer.resolvers.subscriptions import SubscriptionLimits, Subscriptions
 from event_issuer.security.authentication import Authenticator
 from event_issuer.security.sealing import Sealer, parse_sealing_key
 from event_issuer.settings import Settings
+from event_issuer.web.routes import build_app
 
 KEY_HEADER: Final = "x-api-key"
 RESTART_PAUSE_S: Final = 1.0  # before a loop that failed is run again
+
+Loop: TypeAlias = tuple[str, Callable[[], Awaitable[None]]]  # its name in the log, and what runs for ever
 
 logger = structlog.get_logger(__name__)
 
@@ -64,8 +70,16 @@ class Issuer:
     access: Access
     authenticator: Authenticator
     database: Database
-    engine: Engine
     leaser: Leaser
+
+    async def answers(self) -> None:
+        """Raises Unavailable when the database does not answer."""
+        await self.database.read(PING)
+
+    async def delivers(self) -> None:
+        """Raises Unavailable when this process cannot keep its leases."""
+        if not self.leaser.is_good():
+            raise Unavailable("The leases of this process have run out.")
 
 
 @asynccontextmanager
@@ -119,7 +133,15 @@ async def open_issuer(
             log_id=log.log_id,
             public_url=public_url,
         )
-        loops = [*delivery.loops(), ("log", log.run), ("changes", feed.run)]
+        retention = Retention(database, log, clock, _retention_bounds(settings))
+        heads = HeadWatch(log, lambda: list(delivery.leaser.epochs()))
+        loops: list[Loop] = [
+            ("log", log.run),
+            ("changes", feed.run),
+            ("heads", heads.run),
+            ("retention", retention.run),
+        ]
+        loops += delivery.loops()
         running = [asyncio.create_task(_keep_running(name, run)) for name, run in loops]
         stack.push_async_callback(_stop, running)
         stack.push_async_callback(delivery.stop, settings.grace_s)
@@ -128,7 +150,6 @@ async def open_issuer(
             access=Access(database, feed, clock),
             authenticator=Authenticator(database, feed, clock),
             database=database,
-            engine=delivery.engine,
             leaser=delivery.leaser,
         )
 
@@ -171,7 +192,7 @@ class _Delivery:
         self._handshaker = Handshaker(database, feed, self._control, origin, clock, random)
         self._upkeep = Upkeep(database, feed, clock)
 
-    def loops(self) -> list[tuple[str, Callable[[], Awaitable[None]]]]:
+    def loops(self) -> list[Loop]:
         return [("engine", self.engine.run), ("handshakes", self._handshaker.run), ("upkeep", self._upkeep.run)]
 
     async def stop(self, grace_s: float) -> None:
@@ -208,6 +229,15 @@ def _owner() -> str:
     return f"{socket.gethostname()}:{os.getpid()}:{os.urandom(4).hex()}"
 
 
+def _retention_bounds(settings: Settings) -> RetentionBounds:
+    return RetentionBounds(
+        events_s=settings.retention_s,
+        events_bytes=settings.retention_bytes,
+        identities_s=settings.dedupe_window_s,
+        identities_max=settings.dedupe_entries_max,
+    )
+
+
 def _event_type_limits(settings: Settings) -> EventTypeLimits:
     return EventTypeLimits(settings.event_types_max, settings.partitions_max)
 
@@ -218,12 +248,14 @@ def _subscription_limits(settings: Settings, rules: AddressRules) -> Subscriptio
 
 
 def listening_socket(settings: Settings) -> socket.socket:
-    """Bound, so that port 0 has become a number. Raises SettingsInvalid where the address is not to be had."""
+    """Listens, so that port 0 has become a number and early connections wait. Raises SettingsInvalid where the
+    address is not to be had."""
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((settings.host, settings.port))
+        listener.listen()
     except OSError as error:
         listener.close()
         raise SettingsInvalid(f"{settings.host}:{settings.port} cannot be listened on: {error.strerror}") from None
@@ -254,8 +286,8 @@ def asgi_app(issuer: Issuer, settings: Settings) -> Starlette:
     return build_app(
         build_schema(),
         context_of,
-        document_of,
-        {"database": lambda: ping(issuer.database), "delivery": issuer.leaser.check},
+        document_of=document_of,
+        checks={"database": issuer.answers, "delivery": issuer.delivers},
         body_bytes_max=settings.body_bytes_max,
     )
 
@@ -268,7 +300,7 @@ async def serving(settings: Settings) -> AsyncIterator[str]:
         stack.callback(listener.close)
         url = local_url(listener)
         issuer = await stack.enter_async_context(open_issuer(settings, (settings.public_url or url).rstrip("/")))
-        server = uvicorn.Server(_server_config(asgi_app(issuer, settings), settings))
+        server = _Server(_server_config(asgi_app(issuer, settings), settings))
         running = asyncio.create_task(server.serve([listener]))
         stack.push_async_callback(_end, server, running)
         yield url
@@ -280,9 +312,20 @@ async def serve_until_stopped(settings: Settings, say: Callable[[str], None]) ->
     url = local_url(listener)
     with listener:
         async with open_issuer(settings, (settings.public_url or url).rstrip("/")) as issuer:
-            server = uvicorn.Server(_server_config(asgi_app(issuer, settings), settings))
+            server = _Server(_server_config(asgi_app(issuer, settings), settings))
+            for number in (signal.SIGINT, signal.SIGTERM):
+                asyncio.get_running_loop().add_signal_handler(number, server.handle_exit, number, None)
             say(f"Serving on {url}; GraphiQL is at {url}/graphql.")
             await server.serve([listener])
+
+
+class _Server(uvicorn.Server):
+    """Leaves the signals to who runs the event loop: uvicorn's own way ends the process by the signal once the server
+    has stopped, before what is under way is settled and the database closed."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
 
 
 def _server_config(app: Starlette, settings: Settings) -> uvicorn.Config:

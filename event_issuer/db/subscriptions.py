@@ -1,7 +1,7 @@
 """Webhook subscriptions: their statements. Creating and altering are works, so that state, lanes and audit agree."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 from event_issuer.db.access import Audit, audit
 from event_issuer.db.changes import Topic, announce
@@ -150,7 +150,8 @@ def alter(
     )
     if not rows:
         return False
-    current = CurrentSubscription(*rows[0])
+    found = CurrentSubscription(*rows[0])
+    current = replace(found, status=Status(found.status))
     changes = dict(decide(current)) | {"updated_at_us": now}
     assignments = ", ".join(f"{name} = ${number}" for number, name in enumerate(changes, 2))
     yield Statement(f"UPDATE subscriptions SET {assignments} WHERE id = $1", (subscription_id, *changes.values()))

@@ -5,8 +5,9 @@ from enum import Enum
 import strawberry
 
 from event_issuer.domain import access, subscriptions
+from event_issuer.eventlog import reading
 from event_issuer.graphql.fields import value
-from event_issuer.resolvers import events, produce
+from event_issuer.resolvers import produce
 
 
 @strawberry.enum(name="Audience", description="Who may consume an event type.")
@@ -55,8 +56,8 @@ class ProduceStatus(Enum):
 
 @strawberry.enum(description="A place to begin.")
 class StartPoint(Enum):
-    EARLIEST = value(events.StartPoint.EARLIEST.value, "The oldest event that is kept.")
-    LATEST = value(events.StartPoint.LATEST.value, "The heads of this moment (default).")
+    EARLIEST = value(reading.StartPoint.EARLIEST.value, "The oldest event that is kept.")
+    LATEST = value(reading.StartPoint.LATEST.value, "The heads of this moment (default).")
 
 
 _Status = subscriptions.Status

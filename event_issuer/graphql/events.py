@@ -6,6 +6,7 @@ import strawberry
 
 from event_issuer.domain.errors import IssuerError
 from event_issuer.domain.http_binding import json_format
+from event_issuer.eventlog import reading
 from event_issuer.eventlog.protocol import LogRecord
 from event_issuer.graphql import connections
 from event_issuer.graphql.connections import Edge, PageInfo, page_info
@@ -169,12 +170,12 @@ class StartFromInput:
     )
     cursor: str | None = strawberry.field(default=strawberry.UNSET, description="A cursor of an earlier answer.")
 
-    def start(self) -> events.StartFrom:
+    def start(self) -> reading.StartFrom:
         if isinstance(self.at, StartPoint):
-            return events.StartFrom(at=events.StartPoint(self.at.value))
+            return reading.StartFrom(at=reading.StartPoint(self.at.value))
         if isinstance(self.time, int):
-            return events.StartFrom(time=self.time)
-        return events.StartFrom(cursor=self.cursor)
+            return reading.StartFrom(time=self.time)
+        return reading.StartFrom(cursor=self.cursor)
 
 
 @strawberry.type(description="A page of the log.")

@@ -10,6 +10,7 @@ from event_issuer.domain import subscriptions as words
 from event_issuer.domain.credentials import ApiKeyHeader, BasicCredentials, Credentials
 from event_issuer.domain.paging import page_request
 from event_issuer.domain.subscriptions import DeliverySettings, Verification
+from event_issuer.eventlog.reading import StartFrom, StartPoint
 from event_issuer.graphql import connections
 from event_issuer.graphql.connections import After, Before, Connection, First, Last, connection
 from event_issuer.graphql.context import Asked
@@ -19,7 +20,6 @@ from event_issuer.graphql.events import StartFromInput
 from event_issuer.graphql.fields import field
 from event_issuer.graphql.ids import encode_id
 from event_issuer.graphql.scalars import URL, DateTime
-from event_issuer.resolvers.events import StartFrom, StartPoint
 from event_issuer.resolvers.subscription_changes import UNSET, DeliveryChange, Maybe, SubscriptionChange, Value
 from event_issuer.resolvers.subscriptions import CreatedSubscription, SubscriptionSpec
 

@@ -31,7 +31,8 @@ from event_issuer.domain.time import Clock, Instant
 from event_issuer.egress.addresses import AddressRules
 from event_issuer.egress.urls import parse_target
 from event_issuer.eventlog.protocol import EventLog
-from event_issuer.resolvers.events import StartFrom, StartPoint, authorised_entries, start_offsets
+from event_issuer.eventlog.reading import StartFrom, StartPoint, start_offsets
+from event_issuer.resolvers.events import authorised_entries
 from event_issuer.resolvers.subscription_changes import (
     SubscriptionChange,
     check_application_id,
@@ -238,7 +239,8 @@ class Subscriptions:
         """LATEST is left to the creating transaction, which alone knows the heads of its moment."""
         if start.at is StartPoint.LATEST:
             return [sql.LaneStart(id_, None) for entry in entries for id_ in entry.partition_ids]
-        offsets = await start_offsets(self._log, entries, start)
+        partitions = {entry.name: entry.partition_ids for entry in entries}
+        offsets = await start_offsets(self._log, partitions, start)
         return [sql.LaneStart(id_, offset) for id_, offset in offsets.items()]
 
     def _new(self, caller: Caller, spec: SubscriptionSpec, key: bytes) -> sql.NewSubscription:
