@@ -7,6 +7,7 @@ order on PostgreSQL, so a look goes back `OVERLAP_S` and leaves out what was see
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from enum import StrEnum
 from typing import Final, TypeAlias
 
@@ -74,10 +75,9 @@ class ChangeFeed:
             except Unavailable as problem:
                 logger.warning("changes not seen", problem=problem.detail)
                 pause_s = AWAY_PAUSE_S
-            try:
-                await asyncio.wait_for(self._hurry.wait(), pause_s)
-            except TimeoutError:
-                continue
+            with suppress(TimeoutError):
+                async with asyncio.timeout(pause_s):  # wait_for may swallow a cancellation before Python 3.12
+                    await self._hurry.wait()
 
     async def step(self) -> int:
         """Passes on what is new; the number of changes."""

@@ -1,0 +1,38 @@
+"""Batches of rows: cut to what a statement takes, whatever their number."""
+
+import pytest
+
+from event_issuer.db.database import Database
+from event_issuer.db.work import VARIABLES_MAX, Dialect, Statement, Work, batches, insertion, rows_cte
+from tests.db.rows import NOW, select
+
+COLUMNS = {"topic": "text", "object_id": "bigint", "at_us": "bigint"}
+
+
+def test_batches_are_as_large_as_a_statement_takes() -> None:
+    fits = VARIABLES_MAX // 3
+    rows = [("topic", n, NOW) for n in range(2 * fits + 1)]
+    parts = list(batches(COLUMNS, rows))
+    assert [len(part) for part in parts] == [fits, fits, 1]
+    assert [row for part in parts for row in part] == rows
+    assert list(batches(COLUMNS, [])) == []
+
+
+@pytest.mark.parametrize("dialect", ["sqlite", "postgresql"])
+@pytest.mark.parametrize("number", [0, VARIABLES_MAX // 3 + 1])
+def test_a_statement_takes_neither_no_row_nor_too_many(dialect: Dialect, number: int) -> None:
+    with pytest.raises(ValueError, match=f"{number} rows of 3 values; 1 to 32000 values fit into a statement"):
+        rows_cte(dialect, "fresh", COLUMNS, [("topic", n, NOW) for n in range(number)])
+
+
+async def test_the_largest_batch_is_taken_with_parameters_of_the_caller(database: Database) -> None:
+    rows = [("topic", n, NOW) for n in range(VARIABLES_MAX // 3)]
+
+    def work() -> Work[int]:
+        insert = insertion(database.dialect, "changes", COLUMNS, rows)
+        first = len(insert.args) + 1
+        sql = f"{insert.sql} WHERE object_id >= ${first} AND object_id < ${first + 1} RETURNING object_id"
+        return len((yield Statement(sql, [*insert.args, 10, 10_000])))
+
+    assert await database.run(work()) == 9_990
+    assert await select(database, "SELECT MIN(object_id), MAX(object_id) FROM changes") == [(10, 9_999)]
