@@ -113,7 +113,7 @@ class Settings(BaseSettings):
         False, description="Whether a subscription may ask for no verification of its endpoint (`verification: NONE`)."
     )
     max_in_flight: int = Field(
-        32,
+        16,
         ge=1,
         le=MAX_IN_FLIGHT_MAX,
         description="Requests to one subscription's endpoint at a time, where the subscription does not say.",
@@ -137,7 +137,11 @@ class Settings(BaseSettings):
         description="Deliveries of this process that are under way or not yet written down: what a crash can repeat.",
     )
     connections_max: int = Field(
-        512, ge=1, le=60_000, description="Connections to endpoints open at a time; stay below the limit of open files."
+        2048,
+        ge=1,
+        le=60_000,
+        description="Connections to endpoints open at a time. Below what is under way at a time (`UNSETTLED_MAX`), "
+        "connections are closed for one another instead of being kept.",
     )
     page_cache_bytes_max: int = Field(
         256 * MIB, ge=MIB, description="Memory for events that subscriptions share while they read the log."

@@ -22,6 +22,7 @@ Result = TypeVar("Result")
 STATEMENTS_CACHED = 128  # per connection; a 500-row statement takes 0.2 MB, a short one some KB
 REWRITES_CACHED = 256  # SQL texts with their parameters rewritten; a batch has one text per number of rows
 PAGE_CACHE_KIB = 32 * 1024  # per connection: the head of the log and the indexes stay in memory
+CHECKPOINT_PAGES = 4_000  # 16 MiB: pages that many commits change are copied into the file once
 WAL_KEPT_BYTES = 64 * 1024 * 1024  # a WAL that a burst made longer is cut back after its checkpoint
 OPEN_ATTEMPTS = 10  # two processes that create a file at once: see _switch_to_wal
 INTERRUPT_AGAIN_S = 0.01
@@ -101,6 +102,7 @@ def open_writer(path: Path, wait_s: float) -> sqlite3.Connection:
         connection = _connect(path, wait_s)
         _switch_to_wal(connection)
         connection.execute("PRAGMA synchronous = FULL")
+        connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
         connection.execute(f"PRAGMA journal_size_limit = {WAL_KEPT_BYTES}")
         (synchronous,) = connection.execute("PRAGMA synchronous").fetchone()
     except (OSError, sqlite3.DatabaseError) as error:

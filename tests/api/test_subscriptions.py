@@ -149,7 +149,7 @@ async def test_settings_change_while_running(operator: Partner, receivers: Recei
     assert changed["status"] in ("RESTART", "RUNNING")
     assert changed["delivery"] == {"maxInFlight": 3, "timeoutSeconds": 15.0, "retry": {"delaysSeconds": [1.0, 2.0]}}
     await reached(operator, id_, "RUNNING")
-    assert (await update(operator, id_, delivery=None))["delivery"]["maxInFlight"] == 32
+    assert (await update(operator, id_, delivery=None))["delivery"]["maxInFlight"] == 16
     await reached(operator, id_, "RUNNING")
     assert (await update(operator, id_, applicationId="same"))["status"] == "RUNNING"
     await operator.produce(event("1"))
