@@ -97,7 +97,7 @@ def settle(dialect: Dialect, owner: str, settlement: Settlement, now: Instant) -
     ids: dict[tuple[int, int], int] = {}
     for part in batches(_PARKED, settlement.parked_inserts):
         insert = insertion(dialect, "parked_events", _PARKED, part)
-        living = "WHERE EXISTS (SELECT 1 FROM lanes WHERE lanes.id = fresh.lane_id)"
+        living = "WHERE EXISTS (SELECT 1 FROM lanes WHERE lanes.id = fresh.lane_id) ORDER BY lane_id, log_offset"
         rows = yield Statement(f"{insert.sql} {living} RETURNING lane_id, log_offset, id", insert.args)
         ids |= {(row[0], row[1]): row[2] for row in rows}
     for failure in settlement.failures:
