@@ -9,7 +9,7 @@ from event_issuer.db.database import Database, open_database
 from event_issuer.db.leases import claim_and_renew, release
 from event_issuer.db.settling import LeaseLost, Settlement, settle
 from event_issuer.domain.time import SECOND_US, Instant
-from tests.db.rows import NOW, add_partitions, select
+from tests.db.rows import NOW, add_partitions, execute, select
 
 LEASE_US = 15 * SECOND_US
 
@@ -82,6 +82,10 @@ async def test_two_that_claim_at_once_share_no_partition(database: Database, oth
 async def test_renewing_and_settling_never_wait_for_each_other(database: Database, other: Database) -> None:
     """A deadlock would be refused as Unavailable: both take the leases in the same order."""
     partition_ids = await add_partitions(database, 30)
+    await claim(database, "a")
+    await execute(database, "DELETE FROM leases")
+    for partition_id in reversed(partition_ids):  # so that the order on the disk is another one
+        await execute(database, "INSERT INTO leases VALUES ($1, '', 0, 0)", (partition_id,))
     held = await claim(database, "a")
     backwards = dict(reversed(held.items()))
 
