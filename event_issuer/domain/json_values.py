@@ -25,10 +25,11 @@ def json_bytes(value: object) -> bytes:
         encoded = orjson.dumps(value)
     except orjson.JSONEncodeError:
         encoded = _with_big_integers(value)
-    if b"null" in encoded:  # orjson writes null for NaN and Infinity
-        _refuse_infinite(value)
     if _may_be_deep(encoded):
         _refuse_deep(value)
+    # orjson writes null for NaN and Infinity; what reads back as it was has none, and reading is quicker than looking.
+    if b"null" in encoded and orjson.loads(encoded) != value:
+        _refuse_infinite(value)
     return encoded
 
 
