@@ -53,7 +53,8 @@ class Handshaker:
             while True:
                 try:
                     await self.step()
-                    await asyncio.wait_for(self._awake.wait(), POLL_S)
+                    async with asyncio.timeout(POLL_S):  # wait_for may swallow a cancellation before Python 3.12
+                        await self._awake.wait()
                 except TimeoutError:
                     continue
                 except Unavailable as problem:

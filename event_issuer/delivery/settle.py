@@ -7,6 +7,7 @@ nothing of HTTP or of how lanes decide.
 
 import asyncio
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final, Protocol, TypeVar
 
@@ -117,11 +118,11 @@ class Settler:
 
     async def run(self) -> None:
         while True:
-            try:
-                await asyncio.wait_for(self._pressing.wait(), IDLE_FLUSH_S)
-                await asyncio.wait_for(self._full.wait(), GATHER_S)
-            except TimeoutError:
-                pass
+            with suppress(TimeoutError):  # not wait_for, which before Python 3.12 may swallow a cancellation
+                async with asyncio.timeout(IDLE_FLUSH_S):
+                    await self._pressing.wait()
+                async with asyncio.timeout(GATHER_S):
+                    await self._full.wait()
             await self.flush()
 
     async def flush(self) -> None:
