@@ -249,7 +249,6 @@ class Engine:
             return False
         return (
             row.status == Status.RUNNING
-            and opened.subscription.is_open
             and not opened.is_stale
             and opened.settings_version == row.settings_version
             and opened.served == self._served_of(opened.partition_ids)

@@ -17,10 +17,10 @@ LEASE_S = 15.0
 class Process:
     """Its lanes run by themselves; the engine steps when the test says so."""
 
-    def __init__(self, world: World, sender: Sender, owner: str = "one") -> None:
+    def __init__(self, world: World, sender: Sender, owner: str = "one", *, lease_s: float = LEASE_S) -> None:
         self.world = world
         self.database = FailingDatabase(world.database)
-        self.leaser = Leaser(self.database, owner, world.clock, lease_s=LEASE_S)
+        self.leaser = Leaser(self.database, owner, world.clock, lease_s=lease_s)
         courier = Courier(sender, world.log.log_id, world.clock, world.clock.monotonic_s, random.Random(owner))
         self.engine = Engine(
             self.database,

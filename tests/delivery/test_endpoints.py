@@ -15,6 +15,7 @@ from tests.egress.receiver import OK, Act, Receivers, answer, answer_and_close, 
 
 IMPATIENT = replace(SETTINGS, timeout_s=0.2, retry_delays_s=(5.0, 5.0))
 ATTEMPTS = "SELECT subscription_id, number, outcome, http_status, error FROM attempts ORDER BY subscription_id, id"
+SLOW = b"HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\n" + b"x" * 9_999  # dripped, far beyond any time limit
 EMPTY = b"\r\nContent-Length: 0\r\n\r\n"
 
 
@@ -33,7 +34,7 @@ def ids_of(requests: list[bytes]) -> list[str]:
 
 BAD: list[tuple[Act, str, int | None, str]] = [
     (hang(), "RETRY", None, "TIMEOUT: there was no response within 0.2 s"),
-    (drip(OK * 20), "RETRY", None, "TIMEOUT: the response was not complete within 0.2 s"),
+    (drip(SLOW), "RETRY", None, "TIMEOUT: the response was not complete within 0.2 s"),
     (reset(), "RETRY", None, "RESET: the connection was closed before a response came"),
     (reset(b"HTTP/1.1 200 OK\r\n"), "RETRY", None, "RESET: the connection was closed in the middle of the response"),
     (answer_and_close(b"SSH-2.0\r\n\r\n"), "RETRY", None, "PROTOCOL: "),

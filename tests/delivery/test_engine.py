@@ -186,7 +186,7 @@ async def test_partitions_of_a_new_event_type_close_no_lane_of_others(
 
 async def test_the_engine_runs_by_itself(world: World, sender: ScriptedSender) -> None:
     """A new event type is leased and a new subscription opened at once, and outcomes are written."""
-    process = Process(world, sender)
+    process = Process(world, sender, lease_s=10_000)  # no renewal in the time of the test finds the new partitions
     running = asyncio.create_task(process.engine.run())
     await until_idle()
     (partition_id,) = await world.partitions()
@@ -262,6 +262,38 @@ async def test_leases_that_lapse_end_all_requests_and_come_back(
     await sender.asked(4)
     assert sender.event_ids == [ids[0], ids[0], ids[1], "e3"]
     assert process.leaser.held() == {partition_id: 1}
+
+
+async def test_requests_end_at_the_lapse_although_the_database_does_not_answer(
+    world: World, sender: ScriptedSender, process: Process
+) -> None:
+    (partition_id,) = await world.partitions()
+    await world.produce(partition_id, "a")
+    await world.subscribe([partition_id])
+    sender.hold()
+    await process.step()
+    await sender.asked(1)
+    process.database.gate.clear()
+    world.clock.advance(LEASE_S - 0.5)
+    renewing = asyncio.create_task(process.engine.renew())
+    await until_idle()
+    assert (sender.in_flight, renewing.done()) == (0, False)
+    process.database.gate.set()
+    await renewing
+
+
+async def test_settings_that_another_process_has_taken_up_first_are_taken_up(
+    world: World, sender: ScriptedSender, process: Process
+) -> None:
+    """The status is RUNNING again, but the settings are new."""
+    (partition_id,) = await world.partitions()
+    subscription_id = await world.subscribe([partition_id], url="http://127.0.0.1:9/old")
+    await process.step()
+    await world.alter(subscription_id, url="http://127.0.0.1:9/new", settings_version=2)
+    await process.step()
+    await world.produce(partition_id, "a")
+    await sender.asked(1)
+    assert [sent.url for sent in sender.sent] == ["http://127.0.0.1:9/new"]
 
 
 async def test_a_url_that_is_not_allowed_any_more_fails_the_subscription(

@@ -195,3 +195,29 @@ async def test_a_lane_reads_no_further_than_its_window(world: World, sender: Scr
     await rig.settle_down()
     assert len(sender.sent) == 1_200
     assert lane.cursor.next_offset == 1_200
+
+
+async def test_what_was_not_yet_read_is_no_follower(world: World, sender: ScriptedSender) -> None:
+    """It lies on the page of the key's followers, and would be sent as one of them and once more when it is read."""
+    (partition_id,) = await world.partitions()
+    ids = await world.produce(partition_id, "a", "a", "b")
+    rig = Rig(world, sender)
+    await rig.open(await world.subscribe([partition_id], settings=replace(SETTINGS, max_in_flight=1)))
+    sender.script = failing(ids[0], times=1)
+    await rig.settle_down()
+    ids += await world.produce(partition_id, "a")
+    world.clock.advance(6)
+    await rig.settle_down()
+    assert sender.event_ids == [ids[0], ids[2], ids[0], ids[1], ids[3]]
+
+
+async def test_a_lane_goes_on_behind_what_retention_took(world: World, sender: ScriptedSender) -> None:
+    (partition_id,) = await world.partitions()
+    ids = await world.produce(partition_id, "a", "a", "a")
+    subscription_id = await world.subscribe([partition_id])
+    await world.log.trim(partition_id, 2)
+    rig = Rig(await world.restarted(), sender)
+    await rig.open(subscription_id)
+    await rig.settle_down()
+    assert sender.event_ids == ids[2:]
+    assert await world.rows("SELECT next_offset, settled_above FROM lanes") == [(3, "[]")]

@@ -1,5 +1,6 @@
 """Retries: when a failed event is tried again, what becomes of it, and what it leaves behind."""
 
+import asyncio
 from dataclasses import replace
 
 from event_issuer.delivery import lane as lanes
@@ -235,3 +236,27 @@ async def test_a_lane_with_too_many_parked_events_reads_no_further(world: World,
     await rig.settle_down()
     assert len(sender.sent) == 2
     assert (lane.cursor.next_offset, lane.cursor.end) == (2, 2)
+
+
+async def test_room_that_was_taken_while_the_log_was_read_is_not_taken_twice(
+    world: World, sender: ScriptedSender
+) -> None:
+    partition_ids = await world.partitions(2)
+    for partition_id in partition_ids:
+        await world.produce(partition_id, "a")
+    subscription_id = await world.subscribe(partition_ids, settings=replace(SETTINGS, max_in_flight=1))
+    rig = Rig(world, sender)
+    await rig.open(subscription_id)
+    sender.script = lambda sent: answer(503) if sent.number == 1 else OK
+    await rig.settle_down()
+    await rig.crash()
+
+    world.clock.advance(6)
+    rig = Rig(await world.restarted(), sender, "next")
+    lanes = await rig.open(subscription_id)
+    sender.hold()
+    assert sum(await asyncio.gather(*[lane.step() for lane in lanes])) == 1
+    sender.release()
+    await rig.settle_down()
+    assert sender.in_flight_max == 1
+    assert await world.rows("SELECT id FROM parked_events") == []

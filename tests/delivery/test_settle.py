@@ -205,6 +205,45 @@ async def test_nothing_is_written_under_a_lease_that_was_lost_and_claimed_again(
     assert await world.rows(ATTEMPTS) == []
 
 
+async def test_lanes_of_one_partition_under_an_old_and_a_new_lease_are_told_apart(
+    world: World, sender: ScriptedSender, rig: Rig
+) -> None:
+    (partition_id,) = await world.partitions()
+    await world.produce(partition_id, "a")
+    await rig.open(await world.subscribe([partition_id]))
+    await rig.carry()
+    await world.database.run(_take_over(partition_id))
+    world.clock.advance(2 * LEASE_S)
+    await rig.open(await world.subscribe([partition_id]))
+    await rig.carry()
+
+    assert await rig.settler.step() is True
+    assert rig.lost == [frozenset({(partition_id, 1)})]
+    assert await world.rows(LANES) == [(0, "[]"), (1, "[]")]
+    assert await world.rows("SELECT subscription_id FROM attempts") == [(2,)]
+
+
+async def test_what_moved_the_cursor_while_a_lease_was_found_lost_is_written_with_it(
+    world: World, sender: ScriptedSender, rig: Rig
+) -> None:
+    lost_id, kept_id = await world.partitions(2)
+    ids = await world.produce(lost_id, "a") + await world.produce(kept_id, "a")
+    await rig.open(await world.subscribe([lost_id, kept_id]))
+    await rig.carry()
+    await world.database.run(_take_over(lost_id))
+    rig.database.gate.clear()
+    writing = asyncio.create_task(rig.settler.step())
+    await rig.database.arrived.wait()
+    ids += await world.produce(kept_id, "b")
+    sender.script = failing(ids[2])
+    await rig.carry()
+    rig.database.gate.set()
+
+    assert await writing is True
+    assert await world.rows(LANES) == [(0, "[]"), (2, "[]")]
+    assert await world.rows("SELECT partition_id, log_offset FROM parked_events") == [(kept_id, 1)]
+
+
 def _take_over(partition_id: int) -> Work[None]:
     yield Statement("UPDATE leases SET owner = 'other', epoch = 2 WHERE partition_id = $1", (partition_id,))
 
@@ -340,7 +379,8 @@ async def test_a_delivery_that_is_given_up_takes_nothing_with_it(
     assert (rig.exposure.count, rig.subscriptions[0].in_flight, sender.in_flight) == (0, 0, 0)
     assert await rig.settler.step() is True
     assert await world.rows(LANES) == [(0, "[]")]
-    assert await rig.lanes[0].step() == 0
+    await world.produce(partition_id, "b")
+    assert await rig.carry() == 0
 
 
 async def test_the_lease_that_cannot_be_renewed_ends_all_sending(
