@@ -243,7 +243,7 @@ def _retention_bounds(settings: Settings) -> RetentionBounds:
 
 
 def _event_type_limits(settings: Settings) -> EventTypeLimits:
-    return EventTypeLimits(settings.event_types_max, settings.partitions_max)
+    return EventTypeLimits(settings.event_types_max, settings.partitions_max, settings.data_bytes_max)
 
 
 def _subscription_limits(settings: Settings, rules: AddressRules) -> SubscriptionLimits:

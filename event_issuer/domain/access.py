@@ -53,6 +53,7 @@ class Caller:
     tenant_name: str
     policies: tuple[Policy, ...]
     _decided: dict[tuple[Action, str], bool] = field(default_factory=dict, compare=False, repr=False)
+    _decided_sources: dict[tuple[str, str], bool] = field(default_factory=dict, compare=False, repr=False)
 
     def may(self, action: Action, event_type: str) -> bool:
         """Whether a policy allows `action` on this event type. Remembered, because a batch asks it per event."""
@@ -71,13 +72,19 @@ class Caller:
         return self.may(Action.CONSUME, event_type)
 
     def may_produce_from(self, event_type: str, source: str) -> bool:
-        """PRODUCE on this type, by a policy whose source prefix, if it has one, begins `source`."""
-        return any(
-            policy.action is Action.PRODUCE
-            and policy.covers(event_type)
-            and (policy.source_prefix is None or source.startswith(policy.source_prefix))
-            for policy in self.policies
-        )
+        """PRODUCE on this type, by a policy whose source prefix, if it has one, begins `source`. Remembered."""
+        asked = (event_type, source)
+        allowed = self._decided_sources.get(asked)
+        if allowed is None:
+            if len(self._decided_sources) >= DECISIONS_MAX:
+                self._decided_sources.clear()
+            allowed = self._decided_sources[asked] = any(
+                policy.action is Action.PRODUCE
+                and policy.covers(event_type)
+                and (policy.source_prefix is None or source.startswith(policy.source_prefix))
+                for policy in self.policies
+            )
+        return allowed
 
     def authorise(self, action: Action, event_type: str | None = None) -> None:
         """Raises Forbidden unless a policy allows `action`: on this event type, or, when None, on any at all.

@@ -128,12 +128,18 @@ def _attributes(members: Mapping[str, object]) -> tuple[dict[str, str], list[Vio
     for name, member in members.items():
         if name in _DATA_MEMBERS or member is None:
             continue  # JSON event format §2.2: a null attribute is an unset one
+        if name in _RECURRING and isinstance(member, str) and (name, member) in _accepted:
+            text = attributes[name] = member
+            length += len(name) + len(text)
+            continue
         try:
             text = attributes[name] = _canonical(name, member)
         except ValueError as problem:
             found.append(violation(f"/{pointer_token(name)}", "attribute", str(problem)))
-        else:
-            length += len(name) + len(text)
+            continue
+        length += len(name) + len(text)
+        if name in _RECURRING:
+            _remember(name, text)
     missing = [name for name in REQUIRED if members.get(name) is None]
     found += [violation(f"/{name}", "required", f"The attribute {name} is missing.") for name in missing]
     if length > ATTRIBUTES_LENGTH_MAX:
@@ -143,6 +149,16 @@ def _attributes(members: Mapping[str, object]) -> tuple[dict[str, str], list[Vio
 
 
 _DATA_MEMBERS: Final = ("data", "data_base64")
+# Attributes with the same few values in event after event: what was found in order once is not looked at again.
+_RECURRING: Final = frozenset({"specversion", "source", "type", "datacontenttype", "dataschema"})
+_ACCEPTED_MAX: Final = 4_096  # at most 8 MiB, with the longest values
+_accepted: set[tuple[str, str]] = set()
+
+
+def _remember(name: str, text: str) -> None:
+    if len(_accepted) >= _ACCEPTED_MAX:
+        _accepted.clear()
+    _accepted.add((name, text))
 
 
 def _canonical(name: str, value: object) -> str:

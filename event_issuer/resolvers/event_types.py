@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from event_issuer.contracts.catalogue import Catalogue
+from event_issuer.contracts.catalogue import Catalogue, CatalogueEntry
 from event_issuer.contracts.trial import SchemaTrial
 from event_issuer.db import event_types as sql
 from event_issuer.db.access import Audit, audit
@@ -19,7 +19,7 @@ from event_issuer.db.tables import EventType, SchemaVersion
 from event_issuer.db.work import Work
 from event_issuer.domain.access import Action, Audience, Caller
 from event_issuer.domain.errors import BadInput, Conflict, NotFound, Violation
-from event_issuer.domain.events import event_from_json
+from event_issuer.domain.events import CloudEvent, event_from_json
 from event_issuer.domain.paging import PageRequest, Slice, sliced
 from event_issuer.domain.time import Clock
 
@@ -52,6 +52,7 @@ class EventTypeSpec:
 class EventTypeLimits:
     event_types_max: int
     partitions_max: int
+    data_bytes_max: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,9 +163,7 @@ class EventTypes:
         entry = await self._catalogue.entry(event.type)
         if entry is None or not _may_see_entry(caller, entry.name, entry.audience, entry.tenant_id):
             raise NotFound(f"There is no event type {event.type!r:.200} that you may see.")
-        if not event.has_json_data:
-            return EventValidation((not_json(event.attributes["datacontenttype"]),), entry.version)
-        return EventValidation(entry.contract.violations(document), entry.version)
+        return EventValidation(data_violations(entry, event, document, self._limits.data_bytes_max), entry.version)
 
     async def schema_document(self, caller: Caller, name: str, version: int) -> SchemaDocument:
         """One schema as it was registered; those of OPEN types for anyone. Raises NotFound."""
@@ -181,10 +180,19 @@ class EventTypes:
         return row
 
 
-def not_json(datacontenttype: str) -> Violation:
-    return Violation(
-        "/datacontenttype", "datacontenttype", f"Data is judged by a JSON Schema; {datacontenttype!r:.80} is no JSON."
-    )
+def data_violations(
+    entry: CatalogueEntry, event: CloudEvent, document: object, data_bytes_max: int
+) -> tuple[Violation, ...]:
+    """All that is wrong with the data of an event; `document` is what it says. The one judge of producing, too."""
+    data = event.data
+    if not event.has_json_data:
+        message = f"Data is judged by a JSON Schema; {event.attributes['datacontenttype']!r:.80} is no JSON."
+        return (Violation("/datacontenttype", "datacontenttype", message),)
+    if data is None:
+        return (Violation("", "required", "The event has no data; its contract asks for a document."),)
+    if len(data) > data_bytes_max:
+        return (Violation("", "size", f"The data has {len(data)} bytes; at most {data_bytes_max} are taken."),)
+    return () if entry.contract.accepts(document) else entry.contract.violations(document)
 
 
 def _may_see(caller: Caller, row: EventType) -> bool:

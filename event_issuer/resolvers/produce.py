@@ -11,6 +11,8 @@ from enum import StrEnum
 from hashlib import blake2b
 from typing import Final
 
+import orjson
+
 from event_issuer.contracts.catalogue import Catalogue, CatalogueEntry
 from event_issuer.domain.access import Action, Caller
 from event_issuer.domain.errors import (
@@ -28,7 +30,7 @@ from event_issuer.domain.errors import (
 from event_issuer.domain.events import CloudEvent, event_from_json
 from event_issuer.domain.time import Instant
 from event_issuer.eventlog.protocol import Appended, AppendStatus, EventLog, NewRecord
-from event_issuer.resolvers.event_types import not_json
+from event_issuer.resolvers.event_types import data_violations
 
 DIGEST_BYTES: Final = 16  # two of 2^64 events are alike by chance: nothing to fear within a window of millions
 
@@ -101,15 +103,9 @@ class Producing:
     def _accept(self, caller: Caller, event: CloudEvent, document: object, entry: CatalogueEntry | None) -> NewRecord:
         """The record of an event that may go into the log; raises what is wrong with it otherwise."""
         entry = _authorised(caller, event, entry)
-        data = event.data
-        if data is not None and len(data) > self._data_bytes_max:
-            raise LimitExceeded(f"The data has {len(data)} bytes; at most {self._data_bytes_max} are taken.")
-        if not event.has_json_data:
-            _refuse_data(not_json(event.attributes["datacontenttype"]))
-        if data is None:
-            _refuse_data(Violation("", "required", "The event has no data; its contract asks for a document."))
-        if not entry.contract.accepts(document):
-            _refuse_data(*entry.contract.violations(document))
+        violations = data_violations(entry, event, document, self._data_bytes_max)
+        if violations:
+            raise _broken(violations)
         return NewRecord(
             partition_id=_partition(entry, event),
             event=event,
@@ -162,11 +158,11 @@ def _authorised(caller: Caller, event: CloudEvent, entry: CatalogueEntry | None)
     raise NotFound(f"There is no event type {name!r} that you may produce.")
 
 
-def _refuse_data(*violations: Violation) -> None:
+def _broken(violations: Sequence[Violation]) -> ContractBroken:
     first = violations[0]
     place = first.path or "the document"
     more = f" (and {len(violations) - 1} more)" if len(violations) > 1 else ""
-    raise ContractBroken(f"{first.message}, at {place}{more}", violations=violations)
+    return ContractBroken(f"{first.message}, at {place}{more}", violations=violations)
 
 
 def _partition(entry: CatalogueEntry, event: CloudEvent) -> int:
@@ -185,9 +181,10 @@ def _identity(caller: Caller, entry: CatalogueEntry, event: CloudEvent) -> bytes
 
 
 def _content(event: CloudEvent) -> bytes:
-    attributes = "\0".join(f"{name}\0{value}" for name, value in sorted(event.attributes.items()))
-    digest = blake2b(attributes.encode(), digest_size=DIGEST_BYTES)
-    digest.update(b"\0\0" + event.data if event.data is not None else b"")
+    """Of the attributes in whatever order, and of the data as bytes: no JSON text goes on behind its last brace."""
+    digest = blake2b(orjson.dumps(event.attributes, option=orjson.OPT_SORT_KEYS), digest_size=DIGEST_BYTES)
+    if event.data is not None:
+        digest.update(event.data)
     return digest.digest()
 
 

@@ -178,7 +178,17 @@ async def test_data_is_bounded(operator: Partner) -> None:
     fits = event("2", type="a.large.v1", data={"text": "x" * 900_000})
     answer = await operator.produce(large, fits)
     assert [one["status"] for one in answer["results"]] == ["REJECTED", "PERSISTED"]
-    assert answer["results"][0]["problem"]["code"] == "LIMIT_EXCEEDED"
+    assert answer["results"][0]["problem"]["code"] == "CONTRACT_BROKEN"
+    (violation,) = answer["results"][0]["violations"]
+    assert violation == {
+        "path": "",
+        "rule": "size",
+        "message": "The data has 1000011 bytes; at most 1000000 are taken.",
+    }
+    judged = await operator.ask(
+        "query ($event: CloudEvent!) { validateEvent(event: $event) { valid violations { rule } } }", event=large
+    )
+    assert judged["validateEvent"] == {"valid": False, "violations": [{"rule": "size"}]}
     assert await ids(operator, types=["a.large.v1"]) == ["2"]
 
 
