@@ -200,6 +200,7 @@ class _Delivery:
         return [("engine", self.engine.run), ("handshakes", self._handshaker.run), ("upkeep", self._upkeep.run)]
 
     async def stop(self, grace_s: float) -> None:
+        await self._handshaker.stop()
         await self.engine.stop(grace_s)
         await self._sender.close()
         await self._control.close()

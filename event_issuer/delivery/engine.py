@@ -6,6 +6,7 @@ that comes meanwhile is noted and done next. Knows nothing of how lanes deliver.
 
 import asyncio
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from random import Random
 from typing import Final
@@ -166,10 +167,9 @@ class Engine:
         while True:
             self._renewing.clear()
             await self.renew()
-            try:
-                await asyncio.wait_for(self._renewing.wait(), self._leaser.next_step_s())
-            except TimeoutError:
-                continue
+            with suppress(TimeoutError):  # not wait_for, which before Python 3.12 may swallow a cancellation
+                async with asyncio.timeout(self._leaser.next_step_s()):
+                    await self._renewing.wait()
 
     async def renew(self) -> None:
         """Renews and claims leases; lanes whose lease has lapsed stop before the database is asked."""

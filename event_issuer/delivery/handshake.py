@@ -41,6 +41,7 @@ class Handshaker:
         self._origin, self._clock, self._random = origin, clock, random
         self._under_way: set[asyncio.Task[None]] = set()
         self._awake = asyncio.Event()
+        self._is_stopping = False
         feed.listen(self._note)
 
     def _note(self, topic: Topic, object_id: int) -> None:
@@ -61,27 +62,36 @@ class Handshaker:
                     logger.warning("handshakes wait", problem=problem.detail)
                     await asyncio.sleep(POLL_S)
         finally:
-            await self.stop()
+            self._give_up()
 
     async def stop(self) -> None:
+        """Begins none any more, and gives up those under way. It comes before the control client is closed."""
+        self._is_stopping = True
+        self._give_up()
+        await self.idle()
+
+    def _give_up(self) -> None:
         for task in self._under_way:
             task.cancel()
-        await self.idle()
 
     async def step(self) -> int:
         """Begins handshakes that are due, as many as there is room for; their number."""
         self._awake.clear()
-        room = UNDER_WAY_MAX - len(self._under_way)
-        now = self._clock()
+        room, now = self._room(), self._clock()
         if room <= 0 or not await self._database.read(anything_due(now)):
             return 0
         work = claim(self._database.dialect, now, now + CLAIM_S * SECOND_US, room)
         claims = await self._database.run(work)
+        if self._room() <= 0:  # stopped meanwhile
+            return 0  # another process, or this one after its restart, asks when the claims have run out
         for claimed in claims:
             task = asyncio.create_task(self._verify(claimed))
             self._under_way.add(task)
             task.add_done_callback(self._ended)
         return len(claims)
+
+    def _room(self) -> int:
+        return 0 if self._is_stopping else UNDER_WAY_MAX - len(self._under_way)
 
     async def idle(self) -> None:
         """Returns when no handshake is under way."""

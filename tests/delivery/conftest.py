@@ -7,6 +7,7 @@ import pytest
 from event_issuer.db.database import open_database
 from event_issuer.db.tables import TABLES
 from event_issuer.db.work import Statement, Work
+from tests.delivery.processes import Process
 from tests.delivery.rig import Rig
 from tests.delivery.senders import ScriptedSender
 from tests.delivery.world import World, open_world
@@ -59,3 +60,11 @@ def rig(world: World, sender: ScriptedSender) -> Rig:
 async def receivers() -> AsyncIterator[Receivers]:
     async with Receivers() as receivers:
         yield receivers
+
+
+@pytest.fixture
+async def process(world: World, sender: ScriptedSender) -> AsyncIterator[Process]:
+    process = Process(world, sender)
+    yield process
+    sender.release()
+    await process.engine.stop(1.0)

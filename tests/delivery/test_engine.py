@@ -1,7 +1,6 @@
 """The engine: which lanes are open, and what becomes of requests under way when that changes."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from dataclasses import replace
 
 import pytest
@@ -9,7 +8,7 @@ import pytest
 from event_issuer.domain.subscriptions import Status
 from event_issuer.eventlog.protocol import Page
 from event_issuer.security.sealing import Sealer
-from tests.delivery.processes import LEASE_S, Process
+from tests.delivery.processes import Process
 from tests.delivery.rig import until_idle
 from tests.delivery.senders import ScriptedSender, answer, failing
 from tests.delivery.world import SETTINGS, World
@@ -17,14 +16,6 @@ from tests.delivery.world import SETTINGS, World
 STATUS = "SELECT status FROM subscriptions"
 LANES = "SELECT next_offset, settled_above FROM lanes ORDER BY id"
 ERRORS = "SELECT message FROM subscription_errors"
-
-
-@pytest.fixture
-async def process(world: World, sender: ScriptedSender) -> AsyncIterator[Process]:
-    process = Process(world, sender)
-    yield process
-    sender.release()
-    await process.engine.stop(1.0)
 
 
 async def test_a_subscription_that_starts_is_opened_and_its_events_delivered(
@@ -165,25 +156,6 @@ async def test_a_deleted_subscription_is_closed(world: World, sender: ScriptedSe
     assert sender.sent == []
 
 
-async def test_partitions_of_a_new_event_type_close_no_lane_of_others(
-    world: World, sender: ScriptedSender, process: Process
-) -> None:
-    (partition_id,) = await world.partitions()
-    await world.produce(partition_id, "a")
-    await world.subscribe([partition_id])
-    sender.hold()
-    await process.step()
-    await sender.asked(1)
-
-    (other_id,) = await world.partitions()
-    other = await world.produce(other_id, "a")
-    await world.subscribe([other_id])
-    await process.step()  # would wait for the request under way if the first one were closed
-    await sender.asked(2)
-    assert sender.event_ids[1:] == other
-    assert process.leaser.held() == {partition_id: 1, other_id: 1}
-
-
 async def test_the_engine_runs_by_itself(world: World, sender: ScriptedSender) -> None:
     """A new event type is leased and a new subscription opened at once, and outcomes are written."""
     process = Process(world, sender, lease_s=10_000)  # no renewal in the time of the test finds the new partitions
@@ -202,84 +174,6 @@ async def test_the_engine_runs_by_itself(world: World, sender: ScriptedSender) -
     with pytest.raises(asyncio.CancelledError):
         await running
     assert await world.rows("SELECT owner, expires_at_us FROM leases") == [("", 0)]
-
-
-async def test_another_process_takes_over_and_the_former_one_writes_nothing_more(
-    world: World, sender: ScriptedSender, process: Process
-) -> None:
-    (partition_id,) = await world.partitions()
-    ids = await world.produce(partition_id, "a", "a")
-    await world.subscribe([partition_id])
-    sender.hold()
-    await process.step()
-    await sender.asked(1)
-    successor_sender = ScriptedSender(world.clock)
-    successor = Process(world, successor_sender, "two")
-    await successor.step()
-    assert successor.leaser.held() == {}
-
-    world.clock.advance(LEASE_S + 1)
-    await successor.step()
-    await successor_sender.asked(2)
-    assert successor_sender.event_ids == ids
-    await successor.written(LANES, [(2, "[]")])
-
-    sender.release()
-    await until_idle()
-    await process.step()
-    assert sender.event_ids == ids[:1]
-    assert process.leaser.held() == {}
-    assert await world.rows(LANES) == [(2, "[]")]
-    assert await world.rows("SELECT log_offset FROM attempts") == [(0,), (1,)]
-    assert process.engine.exposure.count == 0
-    await successor.engine.stop(1.0)
-
-
-async def test_leases_that_lapse_end_all_requests_and_come_back(
-    world: World, sender: ScriptedSender, process: Process
-) -> None:
-    """The database cannot be reached for longer than a lease lasts."""
-    (partition_id,) = await world.partitions()
-    ids = await world.produce(partition_id, "a", "b")
-    await world.subscribe([partition_id], settings=replace(SETTINGS, max_in_flight=1))
-    sender.hold()
-    await process.step()
-    await sender.asked(1)
-    process.database.refuse = 2
-    world.clock.advance(LEASE_S - 0.5)
-
-    await process.engine.renew()
-    await until_idle()
-    assert sender.in_flight == 0
-    assert process.engine.exposure.count == 0
-    await world.produce(partition_id, "c")
-    await until_idle()
-    assert sender.event_ids == ids[:1]
-
-    sender.release()
-    process.database.refuse = 0
-    await process.step()
-    await sender.asked(4)
-    assert sender.event_ids == [ids[0], ids[0], ids[1], "e3"]
-    assert process.leaser.held() == {partition_id: 1}
-
-
-async def test_requests_end_at_the_lapse_although_the_database_does_not_answer(
-    world: World, sender: ScriptedSender, process: Process
-) -> None:
-    (partition_id,) = await world.partitions()
-    await world.produce(partition_id, "a")
-    await world.subscribe([partition_id])
-    sender.hold()
-    await process.step()
-    await sender.asked(1)
-    process.database.gate.clear()
-    world.clock.advance(LEASE_S - 0.5)
-    renewing = asyncio.create_task(process.engine.renew())
-    await until_idle()
-    assert (sender.in_flight, renewing.done()) == (0, False)
-    process.database.gate.set()
-    await renewing
 
 
 async def test_settings_that_another_process_has_taken_up_first_are_taken_up(
@@ -360,45 +254,6 @@ class BrokenLog:
             raise ValueError("a fault of ours")
         page: Page = await self._inner.read(partition_id, offset)  # type: ignore[attr-defined]
         return page
-
-
-async def test_stop_gives_up_what_does_not_end_in_time_and_the_next_process_repeats_it(
-    world: World, sender: ScriptedSender
-) -> None:
-    (partition_id,) = await world.partitions()
-    ids = await world.produce(partition_id, "a", "b")
-    await world.subscribe([partition_id])
-    process = Process(world, sender)
-    sender.hold(ids[0])
-    await process.step()
-    await sender.asked(2)
-    await until_idle()
-    await process.engine.stop(0.0)
-    assert sender.in_flight == 0
-    assert process.engine.exposure.count == 0
-    assert await world.rows(LANES) == [(0, "[[1,2]]")]
-
-    await world.produce(partition_id, "c")
-    sender.release()
-    again = Process(world, sender, "two")
-    await again.step()
-    await sender.asked(4)
-    assert sender.event_ids == [ids[0], ids[1], ids[0], "e3"]
-    await again.engine.stop(1.0)
-    assert await world.rows(LANES) == [(3, "[]")]
-
-
-async def test_stop_ends_although_the_database_is_away(world: World, sender: ScriptedSender) -> None:
-    (partition_id,) = await world.partitions()
-    await world.produce(partition_id, "a")
-    await world.subscribe([partition_id])
-    process = Process(world, sender)
-    await process.step()
-    await sender.asked(1)
-    await until_idle()
-    process.database.gate.clear()
-    await process.engine.stop(0.0, flush_max_s=0.01)
-    assert await world.rows(LANES) == [(0, "[]")]
 
 
 async def test_errors_of_the_database_while_opening_are_outlived(

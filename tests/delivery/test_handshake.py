@@ -192,7 +192,7 @@ async def test_a_subscription_that_was_stopped_meanwhile_stays_so(
 
 
 async def test_no_event_is_sent_before_the_endpoint_has_agreed(
-    world: World, sender: ScriptedSender, handshaker: Handshaker, receivers: Receivers
+    world: World, sender: ScriptedSender, handshaker: Handshaker, control: ControlClient, receivers: Receivers
 ) -> None:
     receiver = await receivers(hang(), answer(agreement()))
     (partition_id,) = await world.partitions()
@@ -207,7 +207,9 @@ async def test_no_event_is_sent_before_the_endpoint_has_agreed(
 
     await handshaker.stop()
     world.clock.advance(CLAIM_S)
-    await verify(handshaker)
+    assert await verify(handshaker) == 0  # it has stopped
+    again = Handshaker(world.database, world.feed, control, ORIGIN, world.clock, random.Random(6))
+    assert await verify(again) == 1
     await process.step()
     await sender.asked(1)
     assert sender.event_ids == ids
