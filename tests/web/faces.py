@@ -20,7 +20,7 @@ from event_issuer.web.health import Check
 from event_issuer.web.routes import build_app
 
 BODY_BYTES_MAX = 64 * 1024
-API_KEY = "a key"
+API_KEY = "eik_swordfish"
 
 
 @strawberry.type
@@ -82,6 +82,7 @@ class Face:
     checks: dict[str, Check] = field(default_factory=dict)
     documents: dict[tuple[str, int], SchemaDocument] = field(default_factory=dict)
     contexts: int = 0
+    asked: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def context_of(self, request: Request) -> object:
         key = request.headers.get("x-api-key")
@@ -90,6 +91,7 @@ class Face:
         if key == "broken":
             raise RuntimeError("the password is swordfish")
         self.contexts += 1
+        self.asked.set()
         return {"key": key, "notes": self.notes}
 
     async def document_of(self, request: Request, event_type: str, version: int) -> SchemaDocument:

@@ -16,9 +16,7 @@ query EventTypes {
 }
 `;
   const field = document.getElementById("key");
-  const said = document.getElementById("said");
-  const root = ReactDOM.createRoot(document.getElementById("graphiql"));
-  let shown = 0;
+  const key = sessionStorage.getItem(STORED_KEY) || "";
 
   async function fetcher(request, options) {
     const response = await fetch(location.pathname, {
@@ -27,33 +25,26 @@ query EventTypes {
         ...(options && options.headers),
         "Content-Type": "application/json",
         Accept: "application/graphql-response+json, application/json;q=0.9",
-        "X-API-Key": field.value.trim(),
+        "X-API-Key": key,
       },
       body: JSON.stringify(request),
     });
     return response.json();
   }
 
-  function show() {
-    const key = field.value.trim();
-    said.textContent = key ? "" : "Without a key the schema stays hidden.";
-    shown += 1; // a new instance asks for the schema again
-    root.render(
-      React.createElement(GraphiQL, {
-        key: shown,
-        fetcher,
-        schema: key ? undefined : null, // null: do not ask
-        defaultQuery: EXAMPLE,
-        shouldPersistHeaders: false,
-      }),
-    );
-  }
-
   document.getElementById("access").addEventListener("submit", (event) => {
     event.preventDefault();
     sessionStorage.setItem(STORED_KEY, field.value.trim());
-    show();
+    location.reload(); // GraphiQL remembers what was typed, and asks for the schema again
   });
-  field.value = sessionStorage.getItem(STORED_KEY) || "";
-  show();
+  field.value = key;
+  document.getElementById("said").textContent = key ? "" : "Without a key the schema stays hidden.";
+  ReactDOM.createRoot(document.getElementById("graphiql")).render(
+    React.createElement(GraphiQL, {
+      fetcher,
+      schema: key ? undefined : null, // null: do not ask for it
+      defaultQuery: EXAMPLE,
+      shouldPersistHeaders: false,
+    }),
+  );
 })();
