@@ -76,15 +76,16 @@ async def test_fragments_spread_twice_each_are_refused_at_once(
     schema: strawberry.Schema, form: str, fields: int
 ) -> None:
     query = spread_twice(form)
-    await schema.execute("{ train { number } }")  # what is done once per process
-    started = time.perf_counter()
-    result = await schema.execute(query)
-    took_s = time.perf_counter() - started
-    assert result.data is None
-    assert messages(result) == [
-        f"The operation asks for {fields} fields, with every page counted in full; at most 25000 are allowed."
-    ]
-    assert took_s < AT_ONCE_S
+    took_s = []
+    for _ in range(3):  # the first pays for what is done once per process, and any may meet a garbage collection
+        started = time.process_time()
+        result = await schema.execute(query)
+        took_s.append(time.process_time() - started)
+        assert result.data is None
+        assert messages(result) == [
+            f"The operation asks for {fields} fields, with every page counted in full; at most 25000 are allowed."
+        ]
+    assert min(took_s) < AT_ONCE_S
 
 
 @pytest.mark.parametrize(
