@@ -31,6 +31,8 @@ class Leaser:
         self._lease_us = round(lease_s * SECOND_US)
         self._epochs: Mapping[int, int] = {}
         self._good_until: Instant = 0
+        self._asking = asyncio.Lock()
+        self._is_released = False
 
     def epochs(self) -> Mapping[int, int]:
         """Partition → epoch as last claimed. Enough for writing, where the database compares the epochs."""
@@ -51,6 +53,19 @@ class Leaser:
 
     async def step(self) -> Mapping[int, int]:
         """Renews and claims; what is held afterwards."""
+        async with self._asking:
+            if not self._is_released:
+                await self._renew()
+        return self.held()
+
+    async def release(self) -> None:
+        """Gives everything back at once, for good, so that another process need not wait for the expiry."""
+        self._is_released = True
+        async with self._asking:  # a renewal that is under way must not come after it
+            self._epochs, self._good_until = {}, 0
+            await self._database.run(release(self.owner))
+
+    async def _renew(self) -> None:
         now = self._clock()
         expires_at = now + self._lease_us
         try:
@@ -60,9 +75,3 @@ class Leaser:
             self._good_until = expires_at - round(MARGIN_S * SECOND_US)
         except (TimeoutError, Unavailable) as problem:
             logger.warning("leases not renewed", problem=str(problem) or "no answer in time")
-        return self.held()
-
-    async def release(self) -> None:
-        """Gives everything back at once, so that another process need not wait for the expiry."""
-        self._epochs, self._good_until = {}, 0
-        await self._database.run(release(self.owner))

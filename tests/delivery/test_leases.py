@@ -1,5 +1,7 @@
 """Leases: one process at a time delivers from a partition, and it knows until when."""
 
+import asyncio
+
 import pytest
 
 from event_issuer.delivery.leases import Leaser
@@ -94,7 +96,22 @@ async def test_released_leases_are_free_at_once(world: World) -> None:
     await first.step()
     await first.release()
     assert (first.held(), first.epochs()) == ({}, {})
+    assert await first.step() == {}  # released for good
     assert await second.step() == {partition_id: 2}
+
+
+async def test_a_renewal_that_is_under_way_does_not_undo_a_release(world: World) -> None:
+    await world.partitions()
+    database = FailingDatabase(world.database)
+    first = Leaser(database, "first", world.clock, lease_s=LEASE_S)
+    database.gate.clear()
+    renewing = asyncio.create_task(first.step())
+    await database.arrived.wait()
+    releasing = asyncio.create_task(first.release())
+    database.gate.set()
+    await releasing
+    await renewing
+    assert await world.rows("SELECT owner, expires_at_us FROM leases") == [("", 0)]
 
 
 async def test_a_release_that_fails_says_so(world: World) -> None:
