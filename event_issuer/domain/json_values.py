@@ -8,12 +8,14 @@ import json
 import math
 import sys
 from collections.abc import Sequence
+from decimal import Decimal, InvalidOperation
 from typing import Final
 
 import orjson
 
 # Levels of arrays and objects inside each other: where .NET's reader stops. No event or schema of real use is near it.
 DEPTH_MAX: Final = 64
+SHOWN_LENGTH_MAX: Final = 40  # of a number in a message: it may be as long as the body
 
 _INTEGER_MIN, _INTEGER_MAX = -(2**63), 2**64 - 1  # what orjson writes and reads as an integer
 _DOUBLE_MAX: Final = int(sys.float_info.max)
@@ -44,6 +46,26 @@ def json_document(raw: bytes) -> object:
     # orjson is the strict reader, but makes a float of an integer beyond 64 bits.
     document = json.loads(raw.decode())
     return document
+
+
+def exact_float(literal: str) -> float:
+    """The number that a JSON text spells, if a double gives it back. Raises ValueError with a whole sentence.
+
+    `1e2` is 100.0, the same value, and `0.10000000000000001`, as C prints it, the same double as 0.1.
+    """
+    number = float(literal)
+    if repr(number) == literal or _is_print_of(number, literal):
+        return number
+    shown = literal if len(literal) <= SHOWN_LENGTH_MAX else literal[:SHOWN_LENGTH_MAX] + "…"
+    raise ValueError(f"The number {shown} would become {number!r} here")
+
+
+def _is_print_of(number: float, literal: str) -> bool:
+    """Whether the literal is the shortest decimal that gives this double, or the one of 17 digits that C prints."""
+    try:
+        return Decimal(literal) in (Decimal(repr(number)), Decimal(f"{number:.17g}"))
+    except InvalidOperation:  # an exponent of 18 digits or more
+        return False
 
 
 def json_type(value: object) -> str:

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from decimal import Decimal
 from typing import Any, Final, NewType
 
 import orjson
@@ -22,6 +21,7 @@ from graphql import (
 )
 from strawberry.types.scalar import ScalarDefinition
 
+from event_issuer.domain.json_values import exact_float
 from event_issuer.domain.time import Instant, from_datetime, to_datetime
 
 JSON = NewType("JSON", object)
@@ -110,10 +110,10 @@ def _number(node: IntValueNode | FloatValueNode) -> int | float:
         raise GraphQLError(f"A number has at most {NUMBER_LENGTH_MAX} characters.", node)
     if isinstance(node, IntValueNode):
         return int(text)
-    number = float(text)
-    if number in (float("inf"), float("-inf")) or Decimal(repr(number)) != Decimal(text):
-        raise GraphQLError(f"The number {text:.80} would not survive: a double holds some 16 digits.", node)
-    return number
+    try:
+        return exact_float(text)
+    except ValueError as problem:
+        raise GraphQLError(f"{problem}; send it as a string.", node) from None
 
 
 def _same(value: object) -> object:

@@ -7,14 +7,12 @@ double does not give back (`12345678901234567890.123`, `1e400`). `1e2` is 100.0,
 
 import json
 import re
-from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
 import orjson
 
 from event_issuer.domain.errors import BadInput
-
-SHOWN_LENGTH_MAX: Final = 40  # a number may be as long as the body
+from event_issuer.domain.json_values import exact_float
 
 # A double gives back every decimal of up to 15 digits, and orjson every integer of 18: only a number of more than 16
 # characters or with an exponent may change. Finding one is cheap when each byte becomes one of five classes (digit or
@@ -38,7 +36,10 @@ def parse_json(body: bytes) -> Any:
     if not _may_change_a_number(body):
         return document
     # orjson turns integers beyond 64 bits into doubles; json keeps them. The text is known to be sound by now.
-    return json.loads(body, parse_float=_exact_float)
+    try:
+        return json.loads(body, parse_float=exact_float)
+    except ValueError as problem:
+        raise BadInput(f"{problem}; send it as a string.") from None
 
 
 def render_json(value: object) -> bytes:
@@ -54,19 +55,3 @@ def _may_change_a_number(body: bytes) -> bool:
     if _LONG in classes:
         return True
     return _EXPONENT in classes and _EXPONENT_BACKWARDS.search(classes[::-1]) is not None
-
-
-def _exact_float(literal: str) -> float:
-    number = float(literal)
-    if repr(number) == literal or _is_print_of(number, literal):
-        return number
-    shown = literal if len(literal) <= SHOWN_LENGTH_MAX else literal[:SHOWN_LENGTH_MAX] + "…"
-    raise BadInput(f"The number {shown} would become {number!r} here; send it as a string.")
-
-
-def _is_print_of(number: float, literal: str) -> bool:
-    """Whether the literal is the shortest decimal that gives this double, or the one of 17 digits that C prints."""
-    try:
-        return Decimal(literal) in (Decimal(repr(number)), Decimal(f"{number:.17g}"))
-    except InvalidOperation:  # an exponent of 18 digits or more
-        return False
