@@ -152,30 +152,36 @@ class Lane:
 
     async def _advance(self) -> int:
         """Takes new events while there is room for them."""
-        started = 0
         self._is_limited = True
-        while not self._ready and self._within_bounds() and self._has_room():
+        started = self._take_from_page()
+        while self._may_take():
+            if not await self._turn_page():
+                self._is_limited = False
+                break
+            started += self._take_from_page()
+        return started
+
+    def _take_from_page(self) -> int:
+        """The same for the page in hand. Awaits nothing: an attempt that ends makes way for the next at once."""
+        started = 0
+        while self._page_index < len(self._page) and self._may_take():
             record = self._next_on_page()
-            if record is None:
-                if not await self._turn_page():
-                    self._is_limited = False
-                    break
-                continue
-            self._read_offset = record.offset + 1
             if not self.cursor.is_settled(record.offset):
                 started += self._take(record)
         return started
 
+    def _may_take(self) -> bool:
+        return not self._ready and self._within_bounds() and self._has_room()
+
     def _within_bounds(self) -> bool:
         return self._read_offset - self.cursor.next_offset < WINDOW and len(self._parked) < PARKED_MAX
 
-    def _next_on_page(self) -> LogRecord | None:
-        if self._page_index >= len(self._page):
-            return None
+    def _next_on_page(self) -> LogRecord:
         record = self._page[self._page_index]
         self._page_index += 1
         if record.offset > self._read_offset:  # the log no longer has the ones in between
             self.cursor.settle_range(self._read_offset, record.offset)
+        self._read_offset = record.offset + 1
         return record
 
     async def _turn_page(self) -> bool:
@@ -234,7 +240,9 @@ class Lane:
             self._on_fault(self, fault)
         self._start_ready()
         if self._is_limited:
-            self._awake.set()
+            self._take_from_page()
+            if self._page_index >= len(self._page):
+                self._awake.set()
 
     def _retry_ended(self, task: asyncio.Task[None]) -> None:
         self.subscription.retries_in_flight -= 1
