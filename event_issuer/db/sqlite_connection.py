@@ -19,7 +19,7 @@ from event_issuer.domain.errors import SettingsInvalid, Unavailable
 
 Result = TypeVar("Result")
 
-STATEMENTS_CACHED = 128  # per connection; a 500-row statement takes 0.2 MB, a short one some KB
+STATEMENTS_CACHED = 256  # per connection; a 512-row statement takes 0.2 MB, a short one some KB
 REWRITES_CACHED = 256  # SQL texts with their parameters rewritten; a batch has one text per number of rows
 PAGE_CACHE_KIB = 32 * 1024  # per connection: the head of the log and the indexes stay in memory
 CHECKPOINT_PAGES = 4_000  # 16 MiB: pages that many commits change are copied into the file once

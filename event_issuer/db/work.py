@@ -27,11 +27,20 @@ class Statement:
 Work: TypeAlias = Generator[Statement, list[Row], Result]
 
 
-def batches(columns: Mapping[str, str], rows: Sequence[Row]) -> Iterator[Sequence[Row]]:
-    """Cuts any number of rows into parts that `rows_cte` can take; no part is empty."""
+def batches(dialect: Dialect, columns: Mapping[str, str], rows: Sequence[Row]) -> Iterator[Sequence[Row]]:
+    """Cuts any number of rows into parts that `rows_cte` can take, in order; no part is empty.
+
+    For SQLite each part has 2^n rows, so that there are few texts of one statement and each stays prepared: to compile
+    a new one took two thirds of the time of an insertion. PostgreSQL has one text whatever the number.
+    """
     rows_max = VARIABLES_MAX // len(columns)
-    for start in range(0, len(rows), rows_max):
-        yield rows[start : start + rows_max]
+    start = 0
+    while start < len(rows):
+        count = min(len(rows) - start, rows_max)
+        if dialect == "sqlite":
+            count = 1 << (count.bit_length() - 1)
+        yield rows[start : start + count]
+        start += count
 
 
 def rows_cte(dialect: Dialect, name: str, columns: Mapping[str, str], rows: Sequence[Row]) -> Statement:

@@ -133,6 +133,11 @@ class Engine:
         for lane in self._by_partition.get(partition_id, ()):
             lane.wake()
 
+    def _wake_all(self) -> None:
+        for lanes in self._by_partition.values():
+            for lane in lanes:
+                lane.wake()
+
     def _lose(self, leases: frozenset[Lease]) -> None:
         """Lanes under these leases stop at once; they are opened anew when the partitions are leased again."""
         self._served = {id_: epoch for id_, epoch in self._served.items() if (id_, epoch) not in leases}
@@ -175,7 +180,10 @@ class Engine:
         """Renews and claims leases; lanes whose lease has lapsed stop before the database is asked."""
         if not self._leaser.is_good():
             self._lose(frozenset(self._served.items()))
+        good_until = self._leaser.good_until
         held = await self._leaser.step()
+        if self._clock() >= good_until:  # lanes that wanted to send while the database was asked found no good lease
+            self._wake_all()
         lost = frozenset(self._served.items()) - frozenset(held.items())
         if lost:
             self._lose(lost)

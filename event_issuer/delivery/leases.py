@@ -30,7 +30,7 @@ class Leaser:
         self._database, self._clock = database, clock
         self._lease_us = round(lease_s * SECOND_US)
         self._epochs: Mapping[int, int] = {}
-        self._good_until: Instant = 0
+        self.good_until: Instant = 0
         self._asking = asyncio.Lock()
         self._is_released = False
 
@@ -40,7 +40,7 @@ class Leaser:
 
     def is_good(self) -> bool:
         """Whether the leases can be trusted now: enough for sending."""
-        return self._clock() < self._good_until
+        return self._clock() < self.good_until
 
     def held(self) -> Mapping[int, int]:
         """Partition → epoch of the leases that can be trusted now."""
@@ -48,7 +48,7 @@ class Leaser:
 
     def next_step_s(self) -> float:
         """Seconds until the next renewal, or until the leases lapse if that is sooner."""
-        left_s = (self._good_until - self._clock()) / SECOND_US
+        left_s = (self.good_until - self._clock()) / SECOND_US
         return min(self.renew_every_s, left_s) if left_s > 0 else self.renew_every_s
 
     async def step(self) -> Mapping[int, int]:
@@ -62,7 +62,7 @@ class Leaser:
         """Gives everything back at once, for good, so that another process need not wait for the expiry."""
         self._is_released = True
         async with self._asking:  # a renewal that is under way must not come after it
-            self._epochs, self._good_until = {}, 0
+            self._epochs, self.good_until = {}, 0
             await self._database.run(release(self.owner))
 
     async def _renew(self) -> None:
@@ -72,6 +72,6 @@ class Leaser:
             async with asyncio.timeout(self.next_step_s()):
                 work = claim_and_renew(self._database.dialect, self.owner, now, expires_at)
                 self._epochs = await self._database.run(work)
-            self._good_until = expires_at - round(MARGIN_S * SECOND_US)
+            self.good_until = expires_at - round(MARGIN_S * SECOND_US)
         except (TimeoutError, Unavailable) as problem:
             logger.warning("leases not renewed", problem=str(problem) or "no answer in time")

@@ -13,7 +13,7 @@ from typing import Final, TypeAlias
 from event_issuer.domain.errors import LimitExceeded, OutcomeUnknown, Unavailable
 from event_issuer.eventlog.protocol import Appended, NewRecord, weight_bytes
 
-GROUP_RECORDS_MAX: Final = 2_000  # a commit of 2,000 rows takes some 20 ms: long enough to batch, short enough to wait
+GROUP_RECORDS_MAX: Final = 1_000  # a commit of 1,000 rows takes some 15 ms: long enough to batch, short enough to wait
 GROUP_BYTES_MAX: Final = 8 * 1024 * 1024  # the same, where the events are large
 WAITING_RECORDS_MAX: Final = 50_000  # some seconds of work: producers are told rather than kept waiting for longer
 WAITING_BYTES_MAX: Final = 64 * 1024 * 1024  # memory that producers may fill before they are told

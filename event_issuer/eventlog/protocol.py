@@ -8,7 +8,7 @@ event's HTTP form is kept once it was rendered, so that a thousand lanes render 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final, Protocol, TypeAlias
+from typing import Final, NamedTuple, Protocol, TypeAlias
 
 from event_issuer.domain.events import CloudEvent
 from event_issuer.domain.http_binding import Wire
@@ -46,8 +46,9 @@ class AppendStatus(StrEnum):
     CONFLICT = "CONFLICT"  # another event with the same source and id is in the log, at this position
 
 
-@dataclass(frozen=True, slots=True)
-class Appended:
+class Appended(NamedTuple):
+    """A tuple, because there is one per record of a batch."""
+
     status: AppendStatus
     partition_id: int
     offset: int

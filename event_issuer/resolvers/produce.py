@@ -61,14 +61,6 @@ class Produced:
         self.status, self.problem, self.violations = ProduceStatus.REJECTED, problem, problem.violations
 
 
-@dataclass(slots=True)
-class _Accepted:
-    """An event on its way into the log."""
-
-    result: Produced
-    record: NewRecord
-
-
 class Producing:
     def __init__(self, log: EventLog, catalogue: Catalogue, *, events_max: int, data_bytes_max: int) -> None:
         self._log, self._catalogue = log, catalogue
@@ -82,7 +74,8 @@ class Producing:
         results = [Produced(index) for index in range(len(values))]
         read = [_read(result, value) for result, value in zip(results, values, strict=True)]
         entries = await self._entries({result.event.type for result in results if result.event is not None})
-        accepted: list[_Accepted] = []
+        accepted: list[Produced] = []
+        records: list[NewRecord] = []
         for result, document in zip(results, read, strict=True):
             if result.event is None:
                 continue
@@ -92,8 +85,9 @@ class Producing:
                 result.reject(refusal)
             else:
                 result.schema_version = record.schema_version
-                accepted.append(_Accepted(result, record))
-        await self._append(accepted)
+                accepted.append(result)
+                records.append(record)
+        await self._append(accepted, records)
         return results
 
     async def _entries(self, names: set[str]) -> dict[str, CatalogueEntry]:
@@ -114,19 +108,20 @@ class Producing:
             content_digest=_content(event),
         )
 
-    async def _append(self, accepted: Sequence[_Accepted]) -> None:
+    async def _append(self, accepted: Sequence[Produced], records: Sequence[NewRecord]) -> None:
+        """Puts the records into the log and what became of them into the results beside them."""
         try:
-            outcomes = await self._log.append([one.record for one in accepted])
+            outcomes = await self._log.append(records)
         except OutcomeUnknown as problem:
-            for one in accepted:
-                one.result.reject(problem)
-                one.result.status = ProduceStatus.POSSIBLY_PERSISTED
+            for result in accepted:
+                result.reject(problem)
+                result.status = ProduceStatus.POSSIBLY_PERSISTED
         except (LimitExceeded, Unavailable) as problem:
-            for one in accepted:
-                one.result.reject(problem)
+            for result in accepted:
+                result.reject(problem)
         else:
-            for one, outcome in zip(accepted, outcomes, strict=True):
-                _note(one.result, outcome)
+            for result, outcome in zip(accepted, outcomes, strict=True):
+                _note(result, outcome)
 
 
 def _read(result: Produced, value: object) -> object:

@@ -12,10 +12,18 @@ COLUMNS = {"topic": "text", "object_id": "bigint", "at_us": "bigint"}
 def test_batches_are_as_large_as_a_statement_takes() -> None:
     fits = VARIABLES_MAX // 3
     rows = [("topic", n, NOW) for n in range(2 * fits + 1)]
-    parts = list(batches(COLUMNS, rows))
+    parts = list(batches("postgresql", COLUMNS, rows))
     assert [len(part) for part in parts] == [fits, fits, 1]
     assert [row for part in parts for row in part] == rows
-    assert list(batches(COLUMNS, [])) == []
+    assert list(batches("postgresql", COLUMNS, [])) == []
+
+
+def test_sqlite_sees_few_texts_of_one_statement() -> None:
+    rows = [("topic", n, NOW) for n in range(20_500)]
+    parts = list(batches("sqlite", COLUMNS, rows))
+    assert [len(part) for part in parts] == [8_192, 8_192, 4_096, 16, 4]
+    assert [row for part in parts for row in part] == rows
+    assert list(batches("sqlite", COLUMNS, [])) == []
 
 
 @pytest.mark.parametrize("dialect", ["sqlite", "postgresql"])

@@ -145,3 +145,23 @@ async def test_partitions_of_a_new_event_type_close_no_lane_of_others(
     await sender.asked(2)
     assert sender.event_ids[1:] == other
     assert process.leaser.held() == {partition_id: 1, other_id: 1}
+
+
+async def test_a_renewal_that_comes_just_too_late_wakes_the_lanes_that_found_no_good_lease(
+    world: World, sender: ScriptedSender, process: Process
+) -> None:
+    (partition_id,) = await world.partitions()
+    await world.subscribe([partition_id])
+    await process.step()
+    process.database.gate.clear()
+    process.database.arrived.clear()
+    renewing = asyncio.create_task(process.engine.renew())
+    await process.database.arrived.wait()
+    world.clock.advance(LEASE_S - 0.5)
+    await world.produce(partition_id, "a")
+    await until_idle()
+    assert sender.sent == []
+    process.database.gate.set()
+    await renewing
+    await sender.asked(1)
+    assert process.leaser.held() == {partition_id: 1}
