@@ -153,11 +153,12 @@ async def test_a_renewal_that_comes_just_too_late_wakes_the_lanes_that_found_no_
     (partition_id,) = await world.partitions()
     await world.subscribe([partition_id])
     await process.step()
+    world.clock.advance(LEASE_S - 1.5)
     process.database.gate.clear()
     process.database.arrived.clear()
     renewing = asyncio.create_task(process.engine.renew())
     await process.database.arrived.wait()
-    world.clock.advance(LEASE_S - 0.5)
+    world.clock.advance(1.0)
     await world.produce(partition_id, "a")
     await until_idle()
     assert sender.sent == []
