@@ -27,6 +27,11 @@ INTERNAL: Final = Outcome(
 )
 
 
+# W3C Trace Context, level 1, §3.2.2; an id of zeros alone, which it forbids, does not come about in our time.
+TRACE_ID_BYTES: Final = 16
+SPAN_ID_BYTES: Final = 8
+
+
 class AttemptKind(StrEnum):
     DELIVERY = "DELIVERY"
 
@@ -58,9 +63,10 @@ class Courier:
 
     async def attempt(self, subscription: ActiveSubscription, record: LogRecord, number: int) -> Attempt:
         started_at, begun_s = self._clock(), self._monotonic_s()
-        trace_id = f"{self._random.getrandbits(128):032x}"
+        ids = self._random.randbytes(TRACE_ID_BYTES + SPAN_ID_BYTES).hex()
+        trace_id = ids[: 2 * TRACE_ID_BYTES]
         try:
-            request = self._prepare(subscription, record, started_at, trace_id)
+            request = self._prepare(subscription, record, started_at, ids)
             outcome = judge(await self._sender.send(request))
         except Exception:
             # Our own failure on one event is that event's outcome: it must not stall the lane.
@@ -69,13 +75,13 @@ class Courier:
         duration_us = round((self._monotonic_s() - begun_s) * SECOND_US)
         return Attempt(subscription.id, record, number, started_at, duration_us, trace_id, outcome)
 
-    def _prepare(self, subscription: ActiveSubscription, record: LogRecord, now: Instant, trace_id: str) -> Outgoing:
+    def _prepare(self, subscription: ActiveSubscription, record: LogRecord, now: Instant, ids: str) -> Outgoing:
         wire = record.wire
         if wire is None:
             wire = record.wire = outgoing(record.event)
-        webhook_id = f"{self._message_prefix}{record.partition_id}_{record.offset}"
+        webhook_id = f"{self._message_prefix}{record.partition_id}_{record.offset}".encode()
         signature = signature_lines(subscription.signing_key, webhook_id, now // SECOND_US, wire.body)
-        trace = b"traceparent: 00-%b-%016x-01\r\n" % (trace_id.encode(), self._random.getrandbits(64) or 1)
+        trace = f"traceparent: 00-{ids[: 2 * TRACE_ID_BYTES]}-{ids[2 * TRACE_ID_BYTES :]}-01\r\n".encode()
         return Outgoing(
             target=subscription.target,
             rules=subscription.rules,

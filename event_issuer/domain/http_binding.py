@@ -35,14 +35,13 @@ def outgoing(event: CloudEvent) -> Wire:
 
 def binary(event: CloudEvent, data: bytes) -> Wire:
     """§3.1: every attribute but datacontenttype becomes a `ce-` header; the data is the body, unchanged."""
-    lines = []
-    for name, value in event.attributes.items():
-        if name == "datacontenttype":
-            lines.append(f"content-type: {value}\r\n")
-        else:
-            lines.append(f"ce-{name}: {_encode(value)}\r\n")
-    if "datacontenttype" not in event.attributes:
-        lines.append("content-type: application/json\r\n")
+    attributes = event.attributes
+    if _ENCODED.search("".join(attributes.values())) is not None:  # most events have nothing to encode
+        attributes = {
+            name: value if name == "datacontenttype" else _encode(value) for name, value in attributes.items()
+        }
+    lines = [f"ce-{name}: {value}\r\n" for name, value in attributes.items() if name != "datacontenttype"]
+    lines.append(f"content-type: {attributes.get('datacontenttype', 'application/json')}\r\n")
     return Wire("".join(lines).encode("latin-1"), data)
 
 
@@ -69,8 +68,6 @@ def _is_cloudevent(datacontenttype: str | None) -> bool:
 
 
 def _encode(value: str) -> str:
-    if _ENCODED.search(value) is None:
-        return value
     return _ENCODED.sub(lambda match: "".join(f"%{byte:02X}" for byte in match[0].encode()), value)
 
 
