@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from operator import itemgetter
 from typing import TypeAlias
 
-from event_issuer.db.work import Dialect, Row, Statement, Work, batches, insertion, rows_cte
+from event_issuer.db.work import Dialect, Row, Statement, Work, batches, insertion, numbers, rows_cte
 from event_issuer.domain.errors import NotFound
 from event_issuer.domain.time import Instant
 
@@ -93,10 +93,10 @@ def append_group(dialect: Dialect, records: Sequence[RecordRow], now: Instant) -
         if identity is not None:
             known[identity] = (record.content_digest, partition_id, offset, recorded_at)
             dedupe_rows.append((identity, record.content_digest, partition_id, offset, recorded_at))
-    for part in batches(dialect, _RECORDS, log_rows):
+    for part in batches(_RECORDS, log_rows):
         yield insertion(dialect, "log_records", _RECORDS, part)
     dedupe_rows.sort(key=itemgetter(0))  # in the order of the table, so that neighbours are on one page
-    for part in batches(dialect, _DEDUPE, dedupe_rows):
+    for part in batches(_DEDUPE, dedupe_rows):
         yield insertion(dialect, "dedupe_entries", _DEDUPE, part)
     yield from _move_heads(dialect, heads)
     return placed
@@ -104,13 +104,14 @@ def append_group(dialect: Dialect, records: Sequence[RecordRow], now: Instant) -
 
 def _locked_heads(dialect: Dialect, partition_ids: Iterable[int]) -> Work[dict[int, _Head]]:
     heads: dict[int, _Head] = {}
-    lock = " FOR UPDATE OF log_heads" if dialect == "postgresql" else ""
-    for part in batches(dialect, _PARTITION, [(id_,) for id_ in sorted(partition_ids)]):
+    for part in batches(_PARTITION, [(id_,) for id_ in sorted(partition_ids)]):
         asked = rows_cte(dialect, "asked", _PARTITION, part)
-        rows = yield Statement(
-            f"{asked.sql} SELECT log_heads.partition_id, next_offset, recorded_at_us FROM log_heads "
-            f"JOIN asked ON asked.partition_id = log_heads.partition_id ORDER BY log_heads.partition_id{lock}",
-            asked.args,
+        rows = yield from numbers(
+            dialect,
+            asked,
+            "log_heads.partition_id, next_offset, recorded_at_us",
+            "FROM log_heads JOIN asked ON asked.partition_id = log_heads.partition_id",
+            "ORDER BY log_heads.partition_id FOR UPDATE OF log_heads",
         )
         heads |= {row[0]: _Head(row[1], row[2]) for row in rows}
         missing = [id_ for (id_,) in part if id_ not in heads]
@@ -122,7 +123,7 @@ def _locked_heads(dialect: Dialect, partition_ids: Iterable[int]) -> Work[dict[i
 def _known_identities(dialect: Dialect, records: Sequence[RecordRow]) -> Work[_Known]:
     known: _Known = {}
     identities = [(record.identity_digest,) for record in records if record.identity_digest is not None]
-    for part in batches(dialect, _IDENTITY, identities):
+    for part in batches(_IDENTITY, identities):
         asked = rows_cte(dialect, "asked", _IDENTITY, part)
         rows = yield Statement(
             f"{asked.sql} SELECT entries.identity_digest, content_digest, partition_id, log_offset, recorded_at_us "
@@ -139,7 +140,7 @@ def _move_heads(dialect: Dialect, heads: dict[int, _Head]) -> Work[None]:
         for id_, head in heads.items()
         if head.added_bytes  # no record is empty: it has attributes
     ]
-    for part in batches(dialect, _HEADS, moved):
+    for part in batches(_HEADS, moved):
         cte = rows_cte(dialect, "moved", _HEADS, part)
         yield Statement(
             f"{cte.sql} UPDATE log_heads SET next_offset = moved.next_offset, recorded_at_us = moved.recorded_at_us, "
@@ -169,7 +170,7 @@ def read_page(partition_id: int, offset: int, before_offset: int, bytes_max: int
 def bounds(dialect: Dialect, partition_ids: Sequence[int]) -> list[Statement]:
     """Statements whose rows are (partition_id, first_offset, next_offset); one for any usual number of partitions."""
     statements = []
-    for part in batches(dialect, _PARTITION, [(id_,) for id_ in partition_ids]):
+    for part in batches(_PARTITION, [(id_,) for id_ in partition_ids]):
         asked = rows_cte(dialect, "asked", _PARTITION, part)
         statements.append(
             Statement(

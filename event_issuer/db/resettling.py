@@ -20,14 +20,14 @@ def after_take_back(
 ) -> Work[Result]:
     """Rows of (subscription_id, trace_id) and of (lane_id, log_offset) are deleted where they were written; then
     `work` writes."""
-    for part in batches(dialect, _ATTEMPTS, attempts):
+    for part in batches(_ATTEMPTS, attempts):
         unsure = rows_cte(dialect, "unsure", _ATTEMPTS, part)
         yield Statement(
             f"{unsure.sql} DELETE FROM attempts WHERE (subscription_id, trace_id) IN "
             "(SELECT subscription_id, trace_id FROM unsure)",
             unsure.args,
         )
-    for part in batches(dialect, _PARKED, parked):
+    for part in batches(_PARKED, parked):
         unsure = rows_cte(dialect, "unsure", _PARKED, part)
         yield Statement(
             f"{unsure.sql} DELETE FROM parked_events WHERE (lane_id, log_offset) IN "

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from event_issuer.db.lanes import move, record_error
-from event_issuer.db.work import Dialect, Row, Statement, Work, batches, insertion, rows_cte
+from event_issuer.db.work import Dialect, Row, Statement, Work, batches, insertion, numbers, rows_cte
 from event_issuer.domain.subscriptions import Command
 from event_issuer.domain.time import Instant
 
@@ -84,9 +84,9 @@ def settle(dialect: Dialect, owner: str, settlement: Settlement, now: Instant) -
     A lane that was deleted meanwhile keeps nothing: its cursor and its parked events are dropped.
     """
     yield from _hold_leases(dialect, owner, settlement.epochs)
-    for part in batches(dialect, _ATTEMPTS, settlement.attempts):
+    for part in batches(_ATTEMPTS, settlement.attempts):
         yield insertion(dialect, "attempts", _ATTEMPTS, part)
-    for part in batches(dialect, _LANES, settlement.lanes):
+    for part in batches(_LANES, settlement.lanes):
         moved = rows_cte(dialect, "moved", _LANES, part)
         yield Statement(
             f"{moved.sql} UPDATE lanes SET next_offset = moved.next_offset, settled_above = moved.settled_above "
@@ -95,7 +95,7 @@ def settle(dialect: Dialect, owner: str, settlement: Settlement, now: Instant) -
         )
     yield from _change_parked(dialect, settlement)
     ids: dict[tuple[int, int], int] = {}
-    for part in batches(dialect, _PARKED, settlement.parked_inserts):
+    for part in batches(_PARKED, settlement.parked_inserts):
         insert = insertion(dialect, "parked_events", _PARKED, part)
         living = "WHERE EXISTS (SELECT 1 FROM lanes WHERE lanes.id = fresh.lane_id) ORDER BY lane_id, log_offset"
         rows = yield Statement(f"{insert.sql} {living} RETURNING lane_id, log_offset, id", insert.args)
@@ -111,14 +111,15 @@ def _hold_leases(dialect: Dialect, owner: str, epochs: Mapping[int, int]) -> Wor
     They are taken in order of the partitions, as whoever renews them does: neither waits for the other for ever.
     """
     held: set[int] = set()
-    lock = " FOR SHARE OF leases" if dialect == "postgresql" else ""
-    for part in batches(dialect, _EPOCHS, sorted(epochs.items())):
+    for part in batches(_EPOCHS, sorted(epochs.items())):
         asked = rows_cte(dialect, "asked", _EPOCHS, part)
-        rows = yield Statement(
-            f"{asked.sql} SELECT leases.partition_id FROM leases JOIN asked "
-            "ON asked.partition_id = leases.partition_id AND asked.epoch = leases.epoch "
-            f"WHERE leases.owner = ${len(asked.args) + 1} ORDER BY leases.partition_id{lock}",
-            [*asked.args, owner],
+        rows = yield from numbers(
+            dialect,
+            Statement(asked.sql, [*asked.args, owner]),
+            "leases.partition_id",
+            "FROM leases JOIN asked ON asked.partition_id = leases.partition_id AND asked.epoch = leases.epoch "
+            f"WHERE leases.owner = ${len(asked.args) + 1}",
+            "ORDER BY leases.partition_id FOR SHARE OF leases",
         )
         held.update(row[0] for row in rows)
     lost = epochs.keys() - held
@@ -127,11 +128,11 @@ def _hold_leases(dialect: Dialect, owner: str, epochs: Mapping[int, int]) -> Wor
 
 
 def _change_parked(dialect: Dialect, settlement: Settlement) -> Work[None]:
-    for ids in batches(dialect, _ID, [(id_,) for id_ in settlement.parked_deletes]):
+    for ids in batches(_ID, [(id_,) for id_ in settlement.parked_deletes]):
         gone = rows_cte(dialect, "gone", _ID, ids)
         yield Statement(f"{gone.sql} DELETE FROM parked_events WHERE id IN (SELECT id FROM gone)", gone.args)
     assignments = ", ".join(f"{name} = changed.{name}" for name in _PARKED_CHANGING)
-    for part in batches(dialect, _ID | _PARKED_CHANGING, settlement.parked_updates):
+    for part in batches(_ID | _PARKED_CHANGING, settlement.parked_updates):
         changed = rows_cte(dialect, "changed", _ID | _PARKED_CHANGING, part)
         yield Statement(
             f"{changed.sql} UPDATE parked_events SET {assignments} FROM changed WHERE parked_events.id = changed.id",

@@ -120,7 +120,7 @@ def change_event_types(subscription_id: int, starts: Mapping[int, Sequence[LaneS
     for event_type_id in sorted(present - starts.keys()):
         pair = (subscription_id, event_type_id)
         its_partitions = "partition_id IN (SELECT id FROM partitions WHERE event_type_id = $2)"
-        for table in ("parked_events", "lanes"):
+        for table in ("lanes", "parked_events"):  # a late settle writes nothing for a lane that is gone
             yield Statement(f"DELETE FROM {table} WHERE subscription_id = $1 AND {its_partitions}", pair)
         yield Statement("DELETE FROM subscription_event_types WHERE subscription_id = $1 AND event_type_id = $2", pair)
     for event_type_id in sorted(starts.keys() - present):

@@ -5,9 +5,11 @@ thread (one thread hop per transaction), PostgreSQL awaits each statement on one
 two dialects of SQL and nothing of connections.
 """
 
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal, TypeAlias, TypeVar
+
+import orjson
 
 VARIABLES_MAX: Final = 32_000  # SQLite takes 32,766 in one statement; the rest is for the caller's own parameters
 
@@ -27,38 +29,54 @@ class Statement:
 Work: TypeAlias = Generator[Statement, list[Row], Result]
 
 
-def batches(dialect: Dialect, columns: Mapping[str, str], rows: Sequence[Row]) -> Iterator[Sequence[Row]]:
-    """Cuts any number of rows into parts that `rows_cte` can take, in order; no part is empty.
-
-    For SQLite each part has 2^n rows, so that there are few texts of one statement and each stays prepared: to compile
-    a new one took two thirds of the time of an insertion. PostgreSQL has one text whatever the number.
-    """
+def batches(columns: Mapping[str, str], rows: Sequence[Row]) -> Iterator[Sequence[Row]]:
+    """Cuts any number of rows into parts that `rows_cte` can take; no part is empty."""
     rows_max = VARIABLES_MAX // len(columns)
-    start = 0
-    while start < len(rows):
-        count = min(len(rows) - start, rows_max)
-        if dialect == "sqlite":
-            count = 1 << (count.bit_length() - 1)
-        yield rows[start : start + count]
-        start += count
+    for start in range(0, len(rows), rows_max):
+        yield rows[start : start + rows_max]
 
 
 def rows_cte(dialect: Dialect, name: str, columns: Mapping[str, str], rows: Sequence[Row]) -> Statement:
     """A `WITH` clause that makes `rows` a table: one statement per batch is what both stores like best.
 
-    `columns` maps each column to its PostgreSQL type. There is one row or more, and no more than `batches` allows:
-    else ValueError. The caller appends the statement that uses the table; its own parameters, if any, are numbered
-    from `len(args) + 1`.
+    `columns` maps each column to its PostgreSQL type; the first one is never NULL. There is one row or more, and no
+    more than `batches` allows: else ValueError. The caller appends the statement that uses the table; its own
+    parameters, if any, are numbered from `len(args) + 1`.
     """
-    if not 1 <= len(rows) * len(columns) <= VARIABLES_MAX:
-        raise ValueError(f"{len(rows)} rows of {len(columns)} values; 1 to {VARIABLES_MAX} values fit into a statement")
+    width, rows_max = len(columns), VARIABLES_MAX // len(columns)
+    if not 1 <= len(rows) <= rows_max:
+        raise ValueError(f"{len(rows)} rows of {width} values; 1 to {VARIABLES_MAX} values fit into a statement")
     header = f"WITH {name}({', '.join(columns)}) AS"
     if dialect == "postgresql":
         arrays = ", ".join(f"${n}::{type_}[]" for n, type_ in enumerate(columns.values(), 1))
         return Statement(f"{header} (SELECT * FROM unnest({arrays}))", list(zip(*rows, strict=True)))
-    slot = f"({', '.join('?' * len(columns))})"
-    values: Iterable[object] = (value for row in rows for value in row)
-    return Statement(f"{header} (VALUES {', '.join([slot] * len(rows))})", list(values))
+    count = min(_rounded_up(len(rows)), rows_max)
+    values: list[object] = [value for row in rows for value in row]
+    values += [None] * (width * (count - len(rows)))
+    slot = f"({', '.join('?' * width)})"
+    return Statement(f"{header} (SELECT * FROM (VALUES {', '.join([slot] * count)}) WHERE column1 IS NOT NULL)", values)
+
+
+def _rounded_up(count: int) -> int:
+    """To 2^n or 3·2^n rows, the rest being NULL: so SQLite sees few texts of one statement and keeps them prepared.
+
+    Compiling a new text took two thirds of the time of an insertion.
+    """
+    power = 1 << (count - 1).bit_length()
+    return power * 3 // 4 if power >= 4 and count <= power * 3 // 4 else power
+
+
+def numbers(dialect: Dialect, asked: Statement, columns: str, rest: str, locking: str) -> Work[list[Row]]:
+    """Rows of numbers: `SELECT columns rest` behind the CTE `asked`, with PostgreSQL's `locking` clause there.
+
+    SQLite gives them as one row of JSON: its thread takes the interpreter anew for each row, which a busy event loop
+    makes it wait for.
+    """
+    if dialect == "postgresql":
+        return (yield Statement(f"{asked.sql} SELECT {columns} {rest} {locking}", asked.args))
+    rows = yield Statement(f"{asked.sql} SELECT json_group_array(json_array({columns})) {rest}", asked.args)
+    found: list[Row] = orjson.loads(rows[0][0])
+    return found
 
 
 def insertion(dialect: Dialect, table: str, columns: Mapping[str, str], rows: Sequence[Row]) -> Statement:

@@ -3,7 +3,7 @@
 import pytest
 
 from event_issuer.db.database import Database
-from event_issuer.db.work import VARIABLES_MAX, Dialect, Statement, Work, batches, insertion, rows_cte
+from event_issuer.db.work import VARIABLES_MAX, Dialect, Row, Statement, Work, batches, insertion, rows_cte
 from tests.db.rows import NOW, select
 
 COLUMNS = {"topic": "text", "object_id": "bigint", "at_us": "bigint"}
@@ -12,18 +12,33 @@ COLUMNS = {"topic": "text", "object_id": "bigint", "at_us": "bigint"}
 def test_batches_are_as_large_as_a_statement_takes() -> None:
     fits = VARIABLES_MAX // 3
     rows = [("topic", n, NOW) for n in range(2 * fits + 1)]
-    parts = list(batches("postgresql", COLUMNS, rows))
+    parts = list(batches(COLUMNS, rows))
     assert [len(part) for part in parts] == [fits, fits, 1]
     assert [row for part in parts for row in part] == rows
-    assert list(batches("postgresql", COLUMNS, [])) == []
+    assert list(batches(COLUMNS, [])) == []
 
 
 def test_sqlite_sees_few_texts_of_one_statement() -> None:
-    rows = [("topic", n, NOW) for n in range(20_500)]
-    parts = list(batches("sqlite", COLUMNS, rows))
-    assert [len(part) for part in parts] == [8_192, 8_192, 4_096, 16, 4]
-    assert [row for part in parts for row in part] == rows
-    assert list(batches("sqlite", COLUMNS, [])) == []
+    def statement(count: int) -> Statement:
+        return insertion("sqlite", "changes", COLUMNS, [("topic", n, NOW) for n in range(count)])
+
+    sizes = {len(statement(count).args) // 3 for count in range(1, 1_025)}
+    assert sorted(sizes) == [1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1_024]
+    assert statement(385).sql == statement(512).sql
+    assert len(statement(VARIABLES_MAX // 3).args) == VARIABLES_MAX // 3 * 3
+
+
+async def test_any_number_of_rows_becomes_as_many(database: Database) -> None:
+    async def inserted(count: int) -> list[Row]:
+        def work() -> Work[None]:
+            yield Statement("DELETE FROM changes")
+            yield insertion(database.dialect, "changes", COLUMNS, [("topic", n, NOW) for n in range(count)])
+
+        await database.run(work())
+        return await select(database, "SELECT object_id FROM changes ORDER BY object_id")
+
+    for count in (1, 2, 3, 5, 7, 100):
+        assert await inserted(count) == [(n,) for n in range(count)]
 
 
 @pytest.mark.parametrize("dialect", ["sqlite", "postgresql"])

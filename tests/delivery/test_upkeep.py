@@ -49,7 +49,7 @@ def upkeep(world: World) -> Upkeep:
 
 async def insert(world: World, table: str, columns: dict[str, str], rows: Sequence[Row]) -> None:
     def inserting() -> Work[None]:
-        for part in batches(world.database.dialect, columns, rows):
+        for part in batches(columns, rows):
             yield insertion(world.database.dialect, table, columns, part)
 
     await world.database.run(inserting())

@@ -155,7 +155,7 @@ class World:
         rows = [(*lane, offset, False, 1, self.clock.now, due_at) for offset in offsets]
 
         def parking() -> Work[None]:
-            for part in batches(self.database.dialect, PARKED, rows):
+            for part in batches(PARKED, rows):
                 yield insertion(self.database.dialect, "parked_events", PARKED, part)
 
         await self.database.run(parking())
