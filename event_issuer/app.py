@@ -60,7 +60,7 @@ from event_issuer.web.routes import build_app
 KEY_HEADER: Final = "x-api-key"
 OTHER_FILES: Final = 512  # beside connections to endpoints: clients of the API, the database, the trial of schemas
 SWITCH_INTERVAL_S: Final = 0.0002  # far above the microseconds that a switch costs
-COLLECTION_THRESHOLDS: Final = (50_000, 20, 100)  # young objects, and how many rounds until older ones are looked at
+COLLECTION_THRESHOLDS: Final = (50_000, 50, 1_000)  # young objects, and how many rounds until older ones are looked at
 RESTART_PAUSE_S: Final = 1.0  # before a loop that failed is run again
 
 Loop: TypeAlias = tuple[str, Callable[[], Awaitable[None]]]  # its name in the log, and what runs for ever

@@ -140,8 +140,9 @@ def _attributes(members: Mapping[str, object]) -> tuple[dict[str, str], list[Vio
         length += len(name) + len(text)
         if name in _RECURRING:
             _remember(name, text)
-    missing = [name for name in REQUIRED if members.get(name) is None]
-    found += [violation(f"/{name}", "required", f"The attribute {name} is missing.") for name in missing]
+    if not attributes.keys() >= _REQUIRED:
+        missing = [name for name in REQUIRED if members.get(name) is None]
+        found += [violation(f"/{name}", "required", f"The attribute {name} is missing.") for name in missing]
     if length > ATTRIBUTES_LENGTH_MAX:
         message = f"All attributes together have {length} characters; at most {ATTRIBUTES_LENGTH_MAX} are allowed."
         found.append(violation("", "attributes", message))
@@ -149,6 +150,7 @@ def _attributes(members: Mapping[str, object]) -> tuple[dict[str, str], list[Vio
 
 
 _DATA_MEMBERS: Final = ("data", "data_base64")
+_REQUIRED: Final = frozenset(REQUIRED)
 # Attributes with the same few values in event after event: what was found in order once is not looked at again.
 _RECURRING: Final = frozenset({"specversion", "source", "type", "datacontenttype", "dataschema"})
 _ACCEPTED_MAX: Final = 4_096  # at most 8 MiB, with the longest values
