@@ -9,6 +9,8 @@ when the file is opened. This module knows nothing of tables.
 import asyncio
 import sqlite3
 from collections.abc import Callable
+from contextlib import suppress
+from contextvars import Context
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal, NoReturn, TypeVar
@@ -24,6 +26,7 @@ from event_issuer.domain.errors import Unavailable
 Result = TypeVar("Result")
 
 READERS = 2  # a slow query does not hold up a short one; more threads would only wait for the interpreter
+CHECKPOINT_PAUSE_S = 0.25  # after a write; under load so often a second
 WAIT_S = 5.0  # a writer waits so long for its turn in this process, and again for another process
 
 
@@ -42,6 +45,8 @@ class SQLiteDatabase(SQLiteEngine):
         self.writer = SQLiteConnection(partial(on.open_writer, path, wait_s))
         self._readers = [SQLiteConnection(partial(on.open_reader, path, wait_s)) for _ in range(readers)]
         self._idle_readers: asyncio.Queue[SQLiteConnection] = asyncio.Queue()
+        self._checkpointer = SQLiteConnection(partial(on.open_checkpointer, path, wait_s))
+        self._checkpoint: asyncio.Task[None] | None = None
         self._turn = asyncio.Lock()
         self._wait_s = wait_s
 
@@ -52,13 +57,17 @@ class SQLiteDatabase(SQLiteEngine):
     async def open(self) -> None:
         """`SettingsInvalid` when the file cannot be used."""
         await self.writer.open()  # first: it creates the file
+        await self._checkpointer.open()
         for reader in self._readers:
             await reader.open()
             self._idle_readers.put_nowait(reader)
 
     async def close(self) -> None:
         """Waits for what is running. The writer goes last: it moves the WAL into the file and removes it."""
-        for connection in (*self._readers, self.writer):
+        if self._checkpoint is not None:
+            self._checkpoint.cancel()
+            await asyncio.wait([self._checkpoint])
+        for connection in (*self._readers, self._checkpointer, self.writer):
             await connection.close()
 
     async def run(self, work: Work[Result]) -> Result:
@@ -100,6 +109,15 @@ class SQLiteDatabase(SQLiteEngine):
 
     def end_turn(self) -> None:
         self._turn.release()
+        if self._checkpoint is None or self._checkpoint.done():
+            self._checkpoint = asyncio.create_task(self._checkpoint_soon(), context=Context())
+
+    async def _checkpoint_soon(self) -> None:
+        """Beside the writer, which would have to wait for the disk in the middle of a commit. One that fails is made up
+        for by the next, or by the writer."""
+        await asyncio.sleep(CHECKPOINT_PAUSE_S)
+        with suppress(Unavailable):
+            await self._checkpointer.do(on.checkpoint)
 
     async def _write(self, job: Callable[[sqlite3.Connection], Result]) -> Result:
         await self.take_turn()

@@ -22,7 +22,7 @@ Result = TypeVar("Result")
 STATEMENTS_CACHED = 256  # per connection; a 512-row statement takes 0.2 MB, a short one some KB
 REWRITES_CACHED = 256  # SQL texts with their parameters rewritten; a batch has one text per number of rows
 PAGE_CACHE_KIB = 32 * 1024  # per connection: the head of the log and the indexes stay in memory
-CHECKPOINT_PAGES = 4_000  # 16 MiB: pages that many commits change are copied into the file once
+CHECKPOINT_PAGES = 16_000  # 64 MiB of WAL: then a commit has to do what checkpoints beside it could not finish
 WAL_KEPT_BYTES = 64 * 1024 * 1024  # a WAL that a burst made longer is cut back after its checkpoint
 OPEN_ATTEMPTS = 10  # two processes that create a file at once: see _switch_to_wal
 INTERRUPT_AGAIN_S = 0.01
@@ -118,6 +118,10 @@ def open_reader(path: Path, wait_s: float) -> sqlite3.Connection:
     return connection
 
 
+def open_checkpointer(path: Path, wait_s: float) -> sqlite3.Connection:
+    return _connect(path, wait_s)
+
+
 def _connect(path: Path, wait_s: float) -> sqlite3.Connection:
     connection = sqlite3.connect(
         path,
@@ -170,6 +174,11 @@ def transact_within(work: Work[Result], connection: sqlite3.Connection) -> Resul
         if connection.in_transaction:  # a full disk, for one, has ended it already
             connection.execute("ROLLBACK TO work")
         raise
+
+
+def checkpoint(connection: sqlite3.Connection) -> None:
+    """Copies into the file what is committed and read by nobody; the writer goes on meanwhile."""
+    connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
 
 
 def begin(connection: sqlite3.Connection) -> None:
