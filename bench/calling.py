@@ -69,7 +69,7 @@ class Generator:
         lines = [f"POST {load.path} HTTP/1.1", f"Host: {load.host}:{load.port}", "Content-Type: application/json"]
         lines += [f"{name}: {value}" for name, value in load.headers.items()]
         self._head = "\r\n".join(lines).encode() + b"\r\nContent-Length: %d\r\n\r\n"
-        self.idle: list[Caller] = []
+        self.idle: deque[Caller] = deque()  # in turn, so that none rests until the server closes it
         self._waiting: deque[bytes] = deque()
         self._is_ending = False
         self._all_idle = asyncio.Event()
@@ -106,7 +106,7 @@ class Generator:
     async def _call_in_turn(self) -> None:
         while True:
             while self.idle and self._has_room():
-                self.idle.pop().send(self._request())
+                self.idle.popleft().send(self._request())
             await asyncio.sleep(TICK_S)
 
     async def _call_at_rate(self) -> None:
@@ -116,7 +116,7 @@ class Generator:
             due = int((time.monotonic() - started_at) * rate)
             for _ in range(due - calls):
                 if self.idle:
-                    self.idle.pop().send(self._request())
+                    self.idle.popleft().send(self._request())
                 else:
                     self._waiting.append(self._request())
             calls = due

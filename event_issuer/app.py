@@ -58,9 +58,10 @@ from event_issuer.settings import Settings
 from event_issuer.web.routes import build_app
 
 KEY_HEADER: Final = "x-api-key"
+KEEP_ALIVE_S: Final = 75  # longer than clients and load balancers (60 s) keep a connection: they should close first
 OTHER_FILES: Final = 512  # beside connections to endpoints: clients of the API, the database, the trial of schemas
 SWITCH_INTERVAL_S: Final = 0.0002  # far above the microseconds that a switch costs
-COLLECTION_THRESHOLDS: Final = (50_000, 50, 1_000)  # young objects, and how many rounds until older ones are looked at
+COLLECTION_THRESHOLDS: Final = (20_000, 50, 1_000)  # young objects, and how many rounds until older ones are looked at
 RESTART_PAUSE_S: Final = 1.0  # before a loop that failed is run again
 
 Loop: TypeAlias = tuple[str, Callable[[], Awaitable[None]]]  # its name in the log, and what runs for ever
@@ -371,6 +372,7 @@ def _server_config(app: Starlette, settings: Settings) -> uvicorn.Config:
         log_config=None,
         access_log=False,
         server_header=False,
+        timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=max(1, round(settings.grace_s)),
     )
 

@@ -144,7 +144,7 @@ class Settings(BaseSettings):
         "connections are closed for one another instead of being kept.",
     )
     page_cache_bytes_max: int = Field(
-        256 * MIB, ge=MIB, description="Memory for events that subscriptions share while they read the log."
+        64 * MIB, ge=MIB, description="Memory for events that subscriptions share while they read the log."
     )
     lease_s: float = Field(
         15.0, ge=2, le=300, description="After so many seconds another process takes over from one that has died."

@@ -1,6 +1,7 @@
 """Events in the API: sending them in, and reading the log."""
 
 from collections.abc import Iterable
+from typing import Annotated
 
 import strawberry
 
@@ -157,7 +158,10 @@ class ProduceEventsPayload:
         )
 
     @field("The results, of all events or of those with one of these statuses.")
-    def results(self, status: list[ProduceStatus] | None = None) -> list[ProducedEvent]:
+    def results(
+        self,
+        status: Annotated[list[ProduceStatus] | None, strawberry.argument(description="Only these.")] = None,
+    ) -> list[ProducedEvent]:
         wanted = None if status is None else {one.value for one in status}
         return [ProducedEvent.of(one) for one in self.produced if wanted is None or one.status.value in wanted]
 
