@@ -197,7 +197,7 @@ class _Delivery:
             exposure_max=settings.unsettled_max,
         )
         self._handshaker = Handshaker(database, feed, self._control, origin, clock, random)
-        self._upkeep = Upkeep(database, feed, clock)
+        self._upkeep = Upkeep(database, clock)
 
     def loops(self) -> list[Loop]:
         return [("engine", self.engine.run), ("handshakes", self._handshaker.run), ("upkeep", self._upkeep.run)]

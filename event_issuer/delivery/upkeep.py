@@ -10,7 +10,6 @@ from typing import Final
 import structlog
 
 from event_issuer.db import upkeep as sql
-from event_issuer.db.changes import ChangeFeed
 from event_issuer.db.database import Database
 from event_issuer.db.work import Statement
 from event_issuer.domain.errors import Unavailable
@@ -31,8 +30,8 @@ logger = structlog.get_logger(__name__)
 
 
 class Upkeep:
-    def __init__(self, database: Database, feed: ChangeFeed, clock: Clock) -> None:
-        self._database, self._feed, self._clock = database, feed, clock
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database, self._clock = database, clock
         self._subscription_id = 0  # the last one that was looked at
 
     async def run(self) -> None:
@@ -47,7 +46,7 @@ class Upkeep:
 
     async def step(self) -> int:
         """One round of bounded batches; the number of rows removed, `BATCH` or more where more may be left."""
-        removed = await self._feed.prune()
+        removed = 0
         before = self._clock() - DELETED_KEPT_S * SECOND_US
         for (subscription_id,) in await self._database.read(sql.deleted_subscriptions(before, SUBSCRIPTIONS)):
             removed += await self._database.run(sql.remove_subscription(subscription_id, BATCH))

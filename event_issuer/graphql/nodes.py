@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable
 from typing import Final, TypeAlias
 
+from event_issuer.domain.paging import ID_DIGITS_MAX
 from event_issuer.graphql import connections
 from event_issuer.graphql.context import Asked
 from event_issuer.graphql.deliveries import DeliveryAttempt, ParkedEvent
@@ -12,7 +13,6 @@ from event_issuer.graphql.ids import event_position, parse_id
 from event_issuer.graphql.subscriptions import WebhookSubscription
 
 Found: TypeAlias = connections.Node | None
-ID_DIGITS_MAX: Final = 18
 
 
 async def find_node(info: Asked, id_: str) -> Found:

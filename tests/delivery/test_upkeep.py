@@ -44,7 +44,7 @@ OF_A_SUBSCRIPTION = ("lanes", "parked_events", "attempts", "subscription_errors"
 
 @pytest.fixture
 def upkeep(world: World) -> Upkeep:
-    return Upkeep(world.database, world.feed, world.clock)
+    return Upkeep(world.database, world.clock)
 
 
 async def insert(world: World, table: str, columns: dict[str, str], rows: Sequence[Row]) -> None:
@@ -178,11 +178,3 @@ async def test_every_subscription_is_looked_at_in_its_turn(world: World, upkeep:
     assert await upkeep.step() == 1
     await errors(world, 1, ERRORS_KEPT + 1)
     assert await upkeep.step() == 1
-
-
-async def test_changes_that_every_process_has_seen_go(world: World, upkeep: Upkeep) -> None:
-    await world.subscribe(await world.partitions())
-    before = await count(world, "changes")
-    world.clock.advance(7_200)
-    assert await upkeep.step() == before
-    assert await count(world, "changes") == 0
