@@ -334,8 +334,8 @@ def allow_open_files(count: int) -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if hard != resource.RLIM_INFINITY and hard < count:
         raise SettingsInvalid(
-            f"This process may open {hard} files; EVENT_ISSUER_CONNECTIONS_MAX asks for {count}. Raise the limit "
-            "(ulimit -n) or lower the setting."
+            f"This process may open {hard} files; EVENT_ISSUER_CONNECTIONS_MAX and {OTHER_FILES} others make {count}. "
+            "Raise the limit (ulimit -n) or lower the setting."
         )
     if soft != resource.RLIM_INFINITY and soft < count:
         resource.setrlimit(resource.RLIMIT_NOFILE, (count, hard))

@@ -27,8 +27,11 @@ class Program:
         return [sys.executable, "-c", "from event_issuer.cli import main; main()", *arguments]
 
     def run(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
+        return self.run_command(self.command(*arguments))
+
+    def run_command(self, command: list[str]) -> "subprocess.CompletedProcess[str]":
         return subprocess.run(
-            self.command(*arguments),
+            command,
             cwd=self.folder,
             env=self.environment,
             capture_output=True,
@@ -151,6 +154,23 @@ def test_serve_wants_a_sealing_key_and_a_free_port(program: Program) -> None:
     refused = program.run("serve")
     assert (refused.returncode, "s3cret" in refused.stderr) == (1, False)
     assert "the database URL is of no known kind" in refused.stderr
+
+
+def test_serve_says_when_it_may_not_open_enough_files(program: Program) -> None:
+    program.environment["EVENT_ISSUER_SEALING_KEY"] = new_sealing_key()
+    limited = ["bash", "-c", 'ulimit -n 1000; exec "$@"', "limited", *program.command("serve")]
+    refused = subprocess.run(
+        limited,
+        cwd=program.folder,
+        env=program.environment,
+        capture_output=True,
+        text=True,
+        timeout=WAIT_S,
+        check=False,
+    )
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert "This process may open 1000 files; EVENT_ISSUER_CONNECTIONS_MAX and 512 others make 2560." in refused.stderr
+    assert os.listdir(program.folder) == []
 
 
 def test_migrate_makes_the_tables_once(program: Program) -> None:

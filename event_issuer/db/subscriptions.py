@@ -7,7 +7,7 @@ from event_issuer.db.access import Audit, audit
 from event_issuer.db.changes import Topic, announce
 from event_issuer.db.database import Database
 from event_issuer.db.paging import ById, page_by_id
-from event_issuer.db.tables import EventType, Subscription, SubscriptionErrorRow
+from event_issuer.db.tables import Subscription, SubscriptionErrorRow
 from event_issuer.db.work import Dialect, Statement, Work
 from event_issuer.domain.errors import LimitExceeded
 from event_issuer.domain.paging import PageRequest, Slice
@@ -207,8 +207,3 @@ async def errors_of(subscription_id: int, count: int) -> list[SubscriptionErrorR
     """The newest first."""
     query = SubscriptionErrorRow.objects().where(SubscriptionErrorRow.subscription_id == subscription_id)
     return list(await query.order_by(SubscriptionErrorRow.id, ascending=False).limit(count))
-
-
-async def event_type_ids(names: Sequence[str]) -> dict[str, int]:
-    rows = await EventType.select(EventType.name, EventType.id).where(EventType.name.is_in(list(names)))
-    return {row["name"]: row["id"] for row in rows}

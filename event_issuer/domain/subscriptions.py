@@ -133,10 +133,6 @@ class DeliverySettings:
     def to_json(self) -> str:
         return json.dumps(asdict(self))
 
-    @property
-    def attempts_max(self) -> int:
-        return len(self.retry_delays_s) + 1
-
 
 MAX_IN_FLIGHT_MAX: Final = 256  # more open requests to one endpoint is an attack on it
 TIMEOUT_MIN_S: Final = 0.1

@@ -1,7 +1,7 @@
 """Webhook subscriptions in the API."""
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Annotated, Final, TypeVar
 
 import strawberry
 
@@ -21,9 +21,11 @@ from event_issuer.graphql.fields import field
 from event_issuer.graphql.ids import encode_id
 from event_issuer.graphql.scalars import URL, DateTime
 from event_issuer.resolvers.subscription_changes import UNSET, DeliveryChange, Maybe, SubscriptionChange, Value
-from event_issuer.resolvers.subscriptions import CreatedSubscription, SubscriptionSpec
+from event_issuer.resolvers.subscriptions import ERRORS_MAX, CreatedSubscription, SubscriptionSpec
 
 Translated = TypeVar("Translated")
+
+ERRORS_SHOWN: Final = 10  # the last ones tell what is wrong now
 
 
 @strawberry.type(description="When a failed event is tried again.")
@@ -94,8 +96,14 @@ class WebhookSubscription(connections.Node):
         return Lag.of(await info.context.do.deliveries.lag(info.context.caller, self.row.id))
 
     @field("What went wrong with it as a whole, the newest first.")
-    async def errors(self, info: Asked, first: First = None) -> list[SubscriptionError]:
-        count = 10 if first is None else first
+    async def errors(
+        self,
+        info: Asked,
+        first: Annotated[
+            int | None, strawberry.argument(description=f"How many: {ERRORS_SHOWN} unless said, at most {ERRORS_MAX}.")
+        ] = None,
+    ) -> list[SubscriptionError]:
+        count = ERRORS_SHOWN if first is None else first
         found = await info.context.do.subscriptions.errors(info.context.caller, self.row.id, count)
         return [SubscriptionError.of(row) for row in found]
 

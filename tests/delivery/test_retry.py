@@ -49,7 +49,7 @@ def test_the_pause_is_the_schedule_and_up_to_a_fifth(attempts: int, delay_s: flo
 @pytest.mark.parametrize("delays_s", [(), (1.0,), STANDARD_RETRY_DELAYS_S])
 def test_after_the_schedule_there_is_no_further_attempt(delays_s: tuple[float, ...]) -> None:
     settings = replace(SETTINGS, retry_delays_s=delays_s)
-    due = [pause_s(settings, RETRY, attempts, 0.0) for attempts in range(1, settings.attempts_max + 2)]
+    due = [pause_s(settings, RETRY, attempts, 0.0) for attempts in range(1, len(settings.retry_delays_s) + 3)]
     assert due == [*delays_s, None, None]
 
 
