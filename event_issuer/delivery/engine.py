@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from random import Random
 from typing import Final
 
@@ -71,7 +72,7 @@ class Engine:
         self.settler = Settler(database, leaser.owner, leaser.epochs, self.exposure, clock, self._lose)
         self._open: dict[int, _Open] = {}
         self._changed: set[int] = set()
-        self._reopening: dict[int, asyncio.Task[None]] = {}
+        self._reopening: dict[int, asyncio.Task[bool]] = {}
         self._served: Mapping[int, int] = {}
         self._by_partition: dict[int, set[Lane]] = {}
         self._awake = asyncio.Event()
@@ -211,24 +212,29 @@ class Engine:
             return
         for subscription_id in sorted(self._changed - self._reopening.keys()):
             self._changed.discard(subscription_id)
-            self._reopening[subscription_id] = asyncio.create_task(self._guarded(subscription_id))
+            task = asyncio.create_task(self._guarded(subscription_id))
+            self._reopening[subscription_id] = task
+            # Not at the end of the task: one that is cancelled before its first step runs no line of its own.
+            task.add_done_callback(partial(self._reopened, subscription_id))
 
-    async def _guarded(self, subscription_id: int) -> None:
-        """A task of its own: one subscription that is slow to drain holds up neither the others nor the leases."""
-        is_done = False
+    async def _guarded(self, subscription_id: int) -> bool:
+        """A task of its own: one subscription that is slow to drain holds up neither the others nor the leases. False:
+        it is to be tried again."""
         try:
             await self._reopen(subscription_id)
-            is_done = True
+            return True
         except IssuerError as problem:
             logger.warning("subscription not opened", subscription=subscription_id, problem=problem.detail)
         except Exception:
             logger.exception("subscription not opened", subscription=subscription_id)
-        finally:
-            del self._reopening[subscription_id]
-            if subscription_id in self._changed:
-                self._awake.set()
-            elif not is_done:
-                asyncio.get_running_loop().call_later(RESTART_PAUSE_S, self._note, Topic.SUBSCRIPTION, subscription_id)
+        return False
+
+    def _reopened(self, subscription_id: int, task: "asyncio.Task[bool]") -> None:
+        del self._reopening[subscription_id]
+        if subscription_id in self._changed:
+            self._awake.set()
+        elif not task.cancelled() and not task.result():
+            asyncio.get_running_loop().call_later(RESTART_PAUSE_S, self._note, Topic.SUBSCRIPTION, subscription_id)
 
     async def _reopen(self, subscription_id: int) -> None:
         row = await self._read(subscription_id)

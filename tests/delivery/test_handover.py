@@ -9,6 +9,7 @@ from tests.delivery.senders import ScriptedSender
 from tests.delivery.world import SETTINGS, World
 
 LANES = "SELECT next_offset, settled_above FROM lanes ORDER BY id"
+ENDS_WITHIN_S = 20.0
 
 
 async def test_another_process_takes_over_and_the_former_one_writes_nothing_more(
@@ -113,6 +114,20 @@ async def test_stop_gives_up_what_does_not_end_in_time_and_the_next_process_repe
     assert sender.event_ids == [ids[0], ids[1], ids[0], "e3"]
     await again.engine.stop(1.0)
     assert await world.rows(LANES) == [(3, "[]")]
+
+
+async def test_stop_ends_when_it_comes_before_the_first_step_of_an_opening(
+    world: World, sender: ScriptedSender
+) -> None:
+    (partition_id,) = await world.partitions()
+    await world.produce(partition_id, "a")
+    await world.subscribe([partition_id])
+    process = Process(world, sender)
+    await process.engine.renew()
+    process.engine.react()
+    async with asyncio.timeout(ENDS_WITHIN_S):  # it once asked for ever, without a pause, whether the opening had ended
+        await process.engine.stop(1.0)
+    assert sender.sent == []
 
 
 async def test_stop_ends_although_the_database_is_away(world: World, sender: ScriptedSender) -> None:
