@@ -1,24 +1,19 @@
 """CloudEvents as the house holds them: attributes in canonical string form, data as bytes.
 
 Source: CloudEvents core 1.0.2 §3 (attributes and types), JSON event format 1.0.2. Nothing is invented: `id`, `source`
-and `time` are the producer's or absent. This module knows no wire but JSON values that are already parsed.
+and `time` are the producer's or absent. This module knows what an attribute may be, and no wire.
 """
 
-import base64
-import binascii
 import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final, TypeVar
+from typing import Final
 
-from event_issuer.domain.errors import BadInput, Violation
-from event_issuer.domain.json_values import json_bytes, json_document, json_type
+from event_issuer.domain.errors import Violation
+from event_issuer.domain.json_values import json_type
 from event_issuer.domain.violations import pointer_token, violation
-
-_T = TypeVar("_T")
-_R = TypeVar("_R")
 
 REQUIRED: Final = ("specversion", "id", "source", "type")
 NAME_LENGTH_MAX: Final = 64  # core §3.1 advises 20; longer names are rare and harmless, unbounded ones are not
@@ -85,7 +80,7 @@ class CloudEvent:
     @property
     def text(self) -> str | None:
         """The data as text; None where there is none, or its type or its bytes say that it is not UTF-8."""
-        if self.data is None or not _is_utf8(self.attributes.get("datacontenttype"), self.data):
+        if self.data is None or not agrees_with_utf8(self.attributes.get("datacontenttype"), self.data):
             return None
         try:
             return self.data.decode()
@@ -98,35 +93,16 @@ def is_json(datacontenttype: str | None) -> bool:
     return datacontenttype is None or _JSON_MEDIA_TYPE.fullmatch(datacontenttype) is not None
 
 
-def event_from_json(value: object) -> tuple[CloudEvent, object]:
-    """A CloudEvent from a parsed JSON object in the JSON event format, and its data as JSON (None for other data).
-
-    Raises BadInput with every violation found. Data is serialised here, once; from here on it is bytes.
-    """
-    if not isinstance(value, dict):
-        raise BadInput(f"A CloudEvent is a JSON object, not {json_type(value)}.")
-    attributes, violations = _attributes(value)
-    event, document = CloudEvent(attributes, None), None
-    if not violations:
-        try:
-            event.data, document = _data(attributes.get("datacontenttype"), value)
-        except ValueError as problem:
-            violations.append(violation("/data", "data", str(problem)))
-    if violations:
-        more = f" (and {len(violations) - 1} more)" if len(violations) > 1 else ""
-        raise BadInput(f"The CloudEvent is not well formed: {violations[0].message}{more}", violations=violations)
-    return event, document
-
-
-def _attributes(members: Mapping[str, object]) -> tuple[dict[str, str], list[Violation]]:
+def read_attributes(members: Mapping[str, object]) -> tuple[dict[str, str], list[Violation]]:
+    """The attributes among the members of an event in the JSON event format, and all that is wrong with them."""
     attributes: dict[str, str] = {}
     found: list[Violation] = []
-    if len(members) > ATTRIBUTES_MAX + len(_DATA_MEMBERS):
+    if len(members) > ATTRIBUTES_MAX + len(DATA_MEMBERS):
         message = f"An event may have {ATTRIBUTES_MAX} attributes; this object has {len(members)} members."
         return attributes, [violation("", "attributes", message)]
     length = 0
     for name, member in members.items():
-        if name in _DATA_MEMBERS or member is None:
+        if name in DATA_MEMBERS or member is None:
             continue  # JSON event format §2.2: a null attribute is an unset one
         if name in _RECURRING and isinstance(member, str) and (name, member) in _accepted:
             text = attributes[name] = member
@@ -149,7 +125,7 @@ def _attributes(members: Mapping[str, object]) -> tuple[dict[str, str], list[Vio
     return attributes, found
 
 
-_DATA_MEMBERS: Final = ("data", "data_base64")
+DATA_MEMBERS: Final = ("data", "data_base64")
 _REQUIRED: Final = frozenset(REQUIRED)
 # Attributes with the same few values in event after event: what was found in order once is not looked at again.
 _RECURRING: Final = frozenset({"specversion", "source", "type", "datacontenttype", "dataschema"})
@@ -167,7 +143,7 @@ def _canonical(name: str, value: object) -> str:
     """The canonical string form of an attribute (core §3.1), or ValueError saying what is wrong with it."""
     check = _CHECKS.get(name)
     if check is None and (_NAME.fullmatch(name) is None or len(name) > NAME_LENGTH_MAX):
-        raise ValueError(f"{_shown(name)} is no attribute name: 1 to {NAME_LENGTH_MAX} characters of a-z and 0-9.")
+        raise ValueError(f"{shown(name)} is no attribute name: 1 to {NAME_LENGTH_MAX} characters of a-z and 0-9.")
     if isinstance(value, str):
         text = value
     elif check is not None:
@@ -177,8 +153,8 @@ def _canonical(name: str, value: object) -> str:
     elif isinstance(value, int) and _INTEGER_MIN <= value <= _INTEGER_MAX:
         text = str(value)
     else:
-        shown = _shown(value) if isinstance(value, int | float) else json_type(value)
-        raise ValueError(f"The attribute {name} is a string, a boolean or a 32-bit integer, not {shown}.")
+        what = shown(value) if isinstance(value, int | float) else json_type(value)
+        raise ValueError(f"The attribute {name} is a string, a boolean or a 32-bit integer, not {what}.")
     if len(text) > VALUE_LENGTH_MAX:
         raise ValueError(f"The attribute {name} has {len(text)} characters; at most {VALUE_LENGTH_MAX} are allowed.")
     if not text.isprintable() and _FORBIDDEN_CHARACTER.search(text):  # what is printable is allowed, and told quickly
@@ -190,7 +166,7 @@ def _canonical(name: str, value: object) -> str:
 
 def _check_version(_: str, text: str) -> None:
     if text != "1.0":
-        raise ValueError(f"specversion is 1.0, not {_shown(text)}.")
+        raise ValueError(f"specversion is 1.0, not {shown(text)}.")
 
 
 def _check_filled(name: str, text: str) -> None:
@@ -202,20 +178,20 @@ def _check_source(_: str, text: str) -> None:
     if not text or _URI_REFERENCE.fullmatch(text) is None:
         raise ValueError(
             f"source is a non-empty URI-reference (RFC 3986; what it does not allow is percent-encoded), "
-            f"not {_shown(text)}."
+            f"not {shown(text)}."
         )
 
 
 def _check_dataschema(_: str, text: str) -> None:
     if _SCHEME.match(text) is None or _URI_REFERENCE.fullmatch(text) is None:
-        raise ValueError(f"dataschema is an absolute URI (RFC 3986), not {_shown(text)}.")
+        raise ValueError(f"dataschema is an absolute URI (RFC 3986), not {shown(text)}.")
 
 
 def _check_time(_: str, text: str) -> None:
     """RFC 3339 §5.6. The text is kept as it is, so that 7-digit fractions survive; only its truth is checked."""
     parts = _TIME.fullmatch(text)
     if parts is None or not _is_real(*parts.group(1, 2, 3, 5)):
-        raise ValueError(f"time is an RFC 3339 timestamp with an offset, not {_shown(text)}.")
+        raise ValueError(f"time is an RFC 3339 timestamp with an offset, not {shown(text)}.")
 
 
 def _is_real(day: str, minute: str, second: str, offset: str) -> bool:
@@ -232,7 +208,7 @@ def _is_real(day: str, minute: str, second: str, offset: str) -> bool:
 
 def _check_media_type(_: str, text: str) -> None:
     if _MEDIA_TYPE.fullmatch(text) is None:
-        raise ValueError(f"datacontenttype is a media type (RFC 2046), not {_shown(text)}.")
+        raise ValueError(f"datacontenttype is a media type (RFC 2046), not {shown(text)}.")
 
 
 # Every attribute that the specification or its partitioning extension defines; all of them are strings.
@@ -249,47 +225,7 @@ _CHECKS: Final[dict[str, Callable[[str, str], None]]] = {
 }
 
 
-def _data(datacontenttype: str | None, members: Mapping[str, object]) -> tuple[bytes | None, object]:
-    """JSON event format §3.1.1: `data` is a JSON value (or text where the type is not JSON), `data_base64` is bytes.
-
-    A null `data` of JSON type is the document null; a null `data_base64` is none.
-    """
-    value, encoded = members.get("data"), members.get("data_base64")
-    if encoded is not None:
-        if value is not None:
-            raise ValueError("An event has data or data_base64, not both.")
-        raw = _decoded(encoded)
-        return raw, _judged(json_document, raw) if is_json(datacontenttype) else None
-    if "data" not in members:
-        return None, None
-    if is_json(datacontenttype):
-        written = _judged(json_bytes, value)
-    elif value is None:
-        return None, None
-    elif isinstance(value, str):
-        written, value = _text_bytes(value), None
-    else:
-        raise ValueError(f"data of type {_shown(datacontenttype)} is a string or data_base64, not {json_type(value)}.")
-    if not _is_utf8(datacontenttype, written):
-        raise ValueError(f"data is written in UTF-8; what {_shown(datacontenttype)} asks for goes as data_base64.")
-    return written, value
-
-
-def _judged(convert: Callable[[_T], _R], value: _T) -> _R:
-    try:
-        return convert(value)
-    except ValueError as problem:
-        raise ValueError(f"data is {problem}.") from None
-
-
-def _text_bytes(text: str) -> bytes:
-    try:
-        return text.encode()
-    except UnicodeEncodeError:
-        raise ValueError("data has an unpaired surrogate.") from None
-
-
-def _is_utf8(datacontenttype: str | None, data: bytes) -> bool:
+def agrees_with_utf8(datacontenttype: str | None, data: bytes) -> bool:
     """Whether the `charset` of the type, if it has one, agrees with UTF-8 on these bytes."""
     charset = _CHARSET.search(datacontenttype or "")
     if charset is None or charset[1].lower() in ("utf-8", "utf8"):
@@ -297,16 +233,7 @@ def _is_utf8(datacontenttype: str | None, data: bytes) -> bool:
     return charset[1].lower() == "us-ascii" and data.isascii()
 
 
-def _decoded(encoded: object) -> bytes:
-    try:
-        if isinstance(encoded, str):
-            return base64.b64decode(encoded, validate=True)
-    except (binascii.Error, ValueError):
-        pass
-    raise ValueError("data_base64 is a string in base64 (RFC 4648 §4).")
-
-
-def _shown(value: object) -> str:
+def shown(value: object) -> str:
     """A value as a message may show it: short, and in quotes."""
     text = str(value)
     return json.dumps(text if len(text) <= 80 else text[:80] + "…", ensure_ascii=False)

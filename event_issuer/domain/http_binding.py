@@ -5,13 +5,11 @@ goes out with an empty body), data that is not UTF-8 text, and data that is itse
 would be taken for structured mode, §3). Knows nothing of connections, signatures or retries.
 """
 
-import base64
 import re
 from typing import NamedTuple
 
-import orjson
-
 from event_issuer.domain.events import CloudEvent
+from event_issuer.domain.json_format import json_format
 
 STRUCTURED_MEDIA_TYPE = b"application/cloudevents+json; charset=utf-8"
 
@@ -48,19 +46,6 @@ def binary(event: CloudEvent, data: bytes) -> Wire:
 def structured(event: CloudEvent) -> Wire:
     """§3.2: the whole event as one JSON document (JSON event format)."""
     return Wire(b"content-type: " + STRUCTURED_MEDIA_TYPE + b"\r\n", json_format(event))
-
-
-def json_format(event: CloudEvent) -> bytes:
-    """JSON event format 1.0.2. JSON data is embedded as the bytes it came in, other data as text or base64."""
-    members: dict[str, object] = dict(event.attributes)
-    if event.data is not None:
-        if event.has_json_data:
-            members["data"] = orjson.Fragment(event.data)
-        elif (text := event.text) is not None:
-            members["data"] = text
-        else:
-            members["data_base64"] = base64.b64encode(event.data).decode()
-    return orjson.dumps(members)
 
 
 def _is_cloudevent(datacontenttype: str | None) -> bool:

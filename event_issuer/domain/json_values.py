@@ -15,7 +15,8 @@ import orjson
 
 # Levels of arrays and objects inside each other: where .NET's reader stops. No event or schema of real use is near it.
 DEPTH_MAX: Final = 64
-SHOWN_LENGTH_MAX: Final = 40  # of a number in a message: it may be as long as the body
+SHOWN_LENGTH_MAX: Final = 40  # of a number or a name in a message: it may be as long as the body
+_WHITE_SPACE: Final = b" \n\r\t"
 
 _INTEGER_MIN, _INTEGER_MAX = -(2**63), 2**64 - 1  # what orjson writes and reads as an integer
 _DOUBLE_MAX: Final = int(sys.float_info.max)
@@ -35,17 +36,37 @@ def json_bytes(value: object) -> bytes:
     return encoded
 
 
-def json_document(raw: bytes) -> object:
-    """The value that the bytes spell, integers of any size exact. Raises ValueError."""
+def json_document(text: bytes) -> object:
+    """The value that the text spells, integers of any size exact. Raises ValueError.
+
+    A name that occurs twice in an object is refused: readers differ on which of the two counts, so what is judged
+    here might not be what is read there.
+    """
     try:
-        document: object = orjson.loads(raw)
+        document: object = orjson.loads(text)
     except orjson.JSONDecodeError as problem:
         raise ValueError(f"not JSON: {problem}") from None
-    if _may_be_deep(raw):
+    if _may_be_deep(text):
         _refuse_deep(document)
-    # orjson is the strict reader, but makes a float of an integer beyond 64 bits.
-    document = json.loads(raw.decode())
+    # What prints as it was written has no name twice, and no integer that orjson made a float: beyond 64 bits.
+    if not is_same_text(orjson.dumps(document), text):
+        document = json.loads(text, object_pairs_hook=distinct_names)
     return document
+
+
+def is_same_text(one: bytes, other: bytes) -> bool:
+    """Whether two JSON texts differ in white space at most."""
+    return one == other or one.translate(None, _WHITE_SPACE) == other.translate(None, _WHITE_SPACE)
+
+
+def distinct_names(members: list[tuple[str, object]]) -> dict[str, object]:
+    """What `json.loads` takes as its hook for objects. Raises ValueError for a name that occurs twice."""
+    found = dict(members)
+    if len(found) < len(members):
+        seen: set[str] = set()
+        twice = next(name for name, _ in members if name in seen or seen.add(name))  # type: ignore[func-returns-value]
+        raise ValueError(f"ambiguous: an object has the name {twice[:SHOWN_LENGTH_MAX]!r} twice")
+    return found
 
 
 def exact_float(literal: str) -> float:

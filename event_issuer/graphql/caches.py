@@ -16,7 +16,9 @@ from strawberry.extensions import SchemaExtension
 from strawberry.schema.schema import validate_document
 from strawberry.types import ExecutionContext
 
+from event_issuer.domain.errors import BadInput
 from event_issuer.graphql.limits import check_document, check_request, operations, parse_document
+from event_issuer.graphql.variables import read_variables
 
 CHARACTERS_MAX: Final = 256 * 1024  # of all documents kept, some 500; a tree takes up to 300 bytes per character
 DOCUMENT_CHARACTERS_MAX: Final = 16 * 1024  # a longer document has its data inside and will hardly come again
@@ -114,10 +116,14 @@ class _CachedDocument(SchemaExtension):
                 if errors:
                     return errors
             operation = _chosen(document, context)
+            if context.variables:
+                context.variables = read_variables(operation, context.variables)
             if varies:
                 check_request(context.schema._schema, document, operation, context.variables)
         except GraphQLError as refusal:
             return [refusal]
+        except BadInput as refusal:
+            return [GraphQLError(refusal.detail, original_error=refusal)]
         return []
 
 

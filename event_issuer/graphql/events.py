@@ -6,7 +6,7 @@ from typing import Annotated
 import strawberry
 
 from event_issuer.domain.errors import IssuerError
-from event_issuer.domain.http_binding import json_format
+from event_issuer.domain.json_format import json_format
 from event_issuer.eventlog import reading
 from event_issuer.eventlog.protocol import LogRecord
 from event_issuer.graphql import connections

@@ -19,7 +19,8 @@ from event_issuer.db.tables import EventType, SchemaVersion
 from event_issuer.db.work import Work
 from event_issuer.domain.access import Action, Audience, Caller
 from event_issuer.domain.errors import BadInput, Conflict, NotFound, Violation
-from event_issuer.domain.events import CloudEvent, event_from_json
+from event_issuer.domain.events import CloudEvent
+from event_issuer.domain.json_format import read_event
 from event_issuer.domain.paging import PageRequest, Slice, sliced
 from event_issuer.domain.time import Clock
 
@@ -157,7 +158,7 @@ class EventTypes:
         """Whether the event would be accepted; changes nothing. Raises NotFound for an unknown type."""
         caller.authorise_presence()
         try:
-            event, document = event_from_json(value)
+            event, document = read_event(value)
         except BadInput as refusal:
             return EventValidation(refusal.violations or (Violation("", "cloudevent", refusal.detail),), None)
         entry = await self._catalogue.entry(event.type)

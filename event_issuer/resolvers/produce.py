@@ -27,7 +27,8 @@ from event_issuer.domain.errors import (
     Unavailable,
     Violation,
 )
-from event_issuer.domain.events import CloudEvent, event_from_json
+from event_issuer.domain.events import CloudEvent
+from event_issuer.domain.json_format import read_event
 from event_issuer.domain.time import Instant
 from event_issuer.eventlog.protocol import Appended, AppendStatus, EventLog, NewRecord
 from event_issuer.resolvers.event_types import data_violations
@@ -127,7 +128,7 @@ class Producing:
 def _read(result: Produced, value: object) -> object:
     """Reads the event into `result`, or rejects it there; the document to judge."""
     try:
-        result.event, document = event_from_json(value)
+        result.event, document = read_event(value)
     except BadInput as refusal:
         result.reject(refusal)
         if isinstance(value, dict):

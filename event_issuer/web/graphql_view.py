@@ -3,15 +3,17 @@
 Strawberry's view is the base, so that streams can use its transports; this one replaces how a request is read and how
 a result is told. A request that could not be executed has no `data` and a 4xx status, which clients of plain
 application/json get as 200, as the specification asks, when the request itself was well formed. No batches. Knows
-the schema only as something to execute.
+the schema only as something that reads its variables, from values or from JSON text, and executes.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final, cast
 
+import msgspec
 import strawberry
 from cross_web import AsyncHTTPRequestAdapter, HTTPException, StarletteRequestAdapter
 from graphql import GraphQLError, GraphQLSyntaxError
+from msgspec import Raw
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -24,9 +26,9 @@ from strawberry.types.execution import PreExecutionError
 from strawberry.types.graphql import OperationType
 
 from event_issuer.domain.errors import BadInput, IssuerError
+from event_issuer.domain.json_text import parse_json, render_json
 from event_issuer.web import media_types
 from event_issuer.web.body import BODY_TIMEOUT_S, read_body
-from event_issuer.web.json_body import parse_json, render_json
 from event_issuer.web.problems import (
     INTERNAL_SERVER_ERROR,
     HttpRefusal,
@@ -128,7 +130,7 @@ class GraphQLView(GraphQL[object, None]):
         if not media_types.is_utf8_json(request.headers.get("content-type")):
             refusal = BadInput("The header Content-Type must be application/json, in UTF-8.")
             raise HttpRefusal(415, refusal, {"Accept": media_types.JSON})
-        return _request_data(parse_json(await request.get_body()))
+        return _request_data(_members(await request.get_body()))
 
     async def execute_operation(
         self,
@@ -141,7 +143,7 @@ class GraphQLView(GraphQL[object, None]):
     ) -> ExecutionResult:
         data = cast(GraphQLRequestData, request_data)
         try:
-            return await self.schema.execute(
+            result = await self.schema.execute(
                 data.query,
                 variable_values=data.variables,
                 context_value=context,
@@ -153,6 +155,11 @@ class GraphQLView(GraphQL[object, None]):
             raise BadInput(_without_operation(error)) from None
         except InvalidOperationTypeError as error:
             raise _wrong_operation(error.operation_type) from None
+        unreadable = [found.original_error for found in result.errors or () if isinstance(result, PreExecutionError)]
+        for problem in unreadable:
+            if isinstance(problem, BadInput):  # variables that are no JSON: the body was not well formed
+                raise problem
+        return result
 
     async def process_result(self, request: Request, result: ExecutionResult) -> GraphQLHTTPResponse:
         response = GraphQLHTTPResponse()
@@ -191,6 +198,22 @@ def _is_for_a_browser(request: Request) -> bool:
         and "query" not in request.query_params
         and media_types.is_html_wanted(request.headers.get("accept"))
     )
+
+
+def _members(body: bytes) -> object:
+    """What a request says. Its variables stay text, which the schema reads as what their types are."""
+    try:
+        members = _MEMBERS.decode(body)
+        variables = members.pop("variables", _NULL)
+        read: dict[str, object] = {name: parse_json(bytes(member)) for name, member in members.items()}
+        read["variables"] = None if variables == _NULL else _MEMBERS.decode(variables)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return parse_json(body)  # says what is wrong with it
+    return read
+
+
+_MEMBERS: Final = msgspec.json.Decoder(dict[str, Raw])
+_NULL: Final = Raw(b"null")
 
 
 def _query_parameters(parameters: Mapping[str, Any]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from event_issuer.web.json_body import render_json
+from event_issuer.domain.json_text import render_json
 
 Check = Callable[[], Awaitable[None]]  # raises when the part cannot do its work
 

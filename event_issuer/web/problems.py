@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from event_issuer.domain.errors import BadInput, IssuerError, NotFound, Violation
-from event_issuer.web.json_body import render_json
+from event_issuer.domain.json_text import render_json
 
 MEDIA_TYPE: Final = "application/problem+json"
 TYPE_PREFIX: Final = "urn:event-issuer:problem:"  # names the code; there is nothing to look up

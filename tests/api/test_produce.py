@@ -192,17 +192,53 @@ async def test_data_is_bounded(operator: Partner) -> None:
     assert await ids(operator, types=["a.large.v1"]) == ["2"]
 
 
-async def test_numbers_that_would_not_survive_are_refused(operator: Partner) -> None:
+NUMBER = '{{"specversion":"1.0","id":"{0}","source":"/a","type":"a.number.v1","data":{{"n":{0}}}}}'
+
+
+async def test_the_data_of_an_event_stays_as_it_was_written(operator: Partner) -> None:
     await operator.create_type("a.number.v1", schema={"type": "object"})
-    whole = '{{"specversion":"1.0","id":"{0}","source":"/a","type":"a.number.v1","data":{{"n":{0}}}}}'
-    query = "mutation ($events: [CloudEvent!]!) { produceEvents(events: $events) { persisted } }"
+    query = "mutation ($events: [CloudEvent!]!) { produceEvents(events: $events) { results { problem { detail } } } }"
+    written = ["12345678901234567890.123", "12345678901234567890123", "1e2", "1.50", "1e400"]
+    events = ",".join(NUMBER.format(number) for number in written)
+    answer = await operator.send(f'{{"query":"{query}","variables":{{"events":[{events}]}}}}'.encode())
+    results = answer.json()["data"]["produceEvents"]["results"]
+    assert [one["problem"] for one in results[:4]] == [None] * 4
+    assert results[4]["problem"]["detail"].startswith(
+        "The CloudEvent is not well formed: data is not JSON: number is infinity when parsed as double:"
+    )
+    found = (await operator.post(READ, {"types": ["a.number.v1"]})).text
+    assert [f'"n":{number}}}' in found for number in written] == [True, True, True, True, False]
+
+
+async def test_numbers_that_would_not_survive_are_refused_where_data_is_parsed(operator: Partner) -> None:
+    await operator.create_type("a.number.v1", schema={"type": "object"})
+    query = "mutation ($event: CloudEventInput!) { produceEvent(event: $event) { status } }"
     for number, status in (("12345678901234567890.123", 400), ("1e400", 400), ("12345678901234567890", 200)):
-        body = f'{{"query":"{query}","variables":{{"events":[{whole.format(number)}]}}}}'
+        body = f'{{"query":"{query}","variables":{{"event":{NUMBER.format(number)}}}}}'
         answer = await operator.send(body.encode())
         assert answer.status_code == status, number
     found = (await operator.post(READ, {"types": ["a.number.v1"]})).text
     assert found.count('"n":') == 1
     assert '"n":12345678901234567890}' in found
+
+
+@pytest.mark.parametrize(
+    ("twice", "detail"),
+    [
+        ('"id":"other","data":{"n":1}', "an object has the name 'id' twice."),
+        ('"data":{"n":1,"n":2}', "data is ambiguous: an object has the name 'n' twice."),
+        ('"data":{"n":[{"a b":1,"a b":1}]}', "data is ambiguous: an object has the name 'a b' twice."),
+    ],
+)
+async def test_a_name_that_occurs_twice_is_refused(operator: Partner, twice: str, detail: str) -> None:
+    """The contract would judge one of the two, and a receiver might read the other."""
+    await operator.create_type("a.number.v1", schema={"type": "object"})
+    query = "mutation ($events: [CloudEvent!]!) { produceEvents(events: $events) { results { problem { detail } } } }"
+    event = f'{{"specversion":"1.0","id":"1","source":"/a","type":"a.number.v1",{twice}}}'
+    answer = await operator.send(f'{{"query":"{query}","variables":{{"events":[{event}]}}}}'.encode())
+    (result,) = answer.json()["data"]["produceEvents"]["results"]
+    assert result["problem"]["detail"].endswith(detail)
+    assert await ids(operator, types=["a.number.v1"]) == []
 
 
 async def test_the_log_is_read_in_pages_and_from_places(operator: Partner) -> None:

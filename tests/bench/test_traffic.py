@@ -9,7 +9,7 @@ from standardwebhooks import Webhook
 
 from bench.receiver import made_at_us
 from bench.traffic import DATA, KEYS, SCHEMA, SECRET, Events, batch_body, post, post_headers, single_body
-from event_issuer.domain.events import event_from_json
+from event_issuer.domain.json_format import event_from_json
 
 
 def test_the_data_is_1_kib_and_keeps_its_contract() -> None:

@@ -9,7 +9,7 @@ from event_issuer.demo import traffic
 from event_issuer.demo.traffic import ACCEPTED, Entry, Outcome
 from event_issuer.domain.contracts import Contract, check_definition
 from event_issuer.domain.errors import BadInput, Violation
-from event_issuer.domain.events import event_from_json
+from event_issuer.domain.json_format import event_from_json
 
 PREFIX = "cloud.open.operational."
 NAMES = [f"{PREFIX}{name}.v1" for name in ("track-possession-changed", "train-arrived", "train-departed")]

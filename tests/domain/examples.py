@@ -2,7 +2,8 @@
 
 from hypothesis import strategies as st
 
-from event_issuer.domain.events import CloudEvent, event_from_json
+from event_issuer.domain.events import CloudEvent
+from event_issuer.domain.json_format import event_from_json
 
 MEMBERS: dict[str, object] = {
     "specversion": "1.0",

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 
 from event_issuer.domain.errors import BadInput, Violation
-from event_issuer.domain.events import event_from_json, is_json
-from event_issuer.domain.http_binding import json_format
+from event_issuer.domain.events import is_json
+from event_issuer.domain.json_format import event_from_json, json_format
 from tests.domain.examples import event, json_events, members
 
 

@@ -12,8 +12,8 @@ from event_issuer.domain.events import (
     REQUIRED,
     VALUE_LENGTH_MAX,
     CloudEvent,
-    event_from_json,
 )
+from event_issuer.domain.json_format import event_from_json
 from tests.domain.examples import ATTRIBUTES, MEMBERS, event, members, texts
 
 

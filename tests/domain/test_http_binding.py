@@ -7,8 +7,9 @@ from urllib.parse import unquote
 import pytest
 from hypothesis import given
 
-from event_issuer.domain.events import CloudEvent, event_from_json
-from event_issuer.domain.http_binding import Wire, binary, json_format, outgoing, structured
+from event_issuer.domain.events import CloudEvent
+from event_issuer.domain.http_binding import Wire, binary, outgoing, structured
+from event_issuer.domain.json_format import event_from_json, json_format
 from tests.domain.examples import ATTRIBUTES, event, json_events
 
 STRUCTURED = b"content-type: application/cloudevents+json; charset=utf-8\r\n"

@@ -7,8 +7,9 @@ from cloudevents.core.base import BaseCloudEvent
 from cloudevents.core.bindings.http import HTTPMessage, from_http_event, from_structured_event
 from hypothesis import given
 
-from event_issuer.domain.events import CloudEvent, event_from_json
+from event_issuer.domain.events import CloudEvent
 from event_issuer.domain.http_binding import Wire, outgoing, structured
+from event_issuer.domain.json_format import event_from_json
 from tests.domain.examples import event, json_events
 
 TIME = "2026-03-01T12:34:56.123456+01:00"  # the SDK invents a time where an event has none

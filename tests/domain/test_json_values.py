@@ -79,7 +79,7 @@ def test_the_largest_integer_that_a_double_holds_is_written() -> None:
         (b"12345678901234567890123", 12345678901234567890123),
         (b"[1.0, -0.0, 1e2]", [1.0, -0.0, 100.0]),
         (b'"\\ud83d\\ude86 \\u00e5"', "\U0001f686 å"),
-        (b'{"a": 1, "a": 2}', {"a": 2}),
+        (b'{"a": [1, 2.5, "x y"],\n "b c": {}}', {"a": [1, 2.5, "x y"], "b c": {}}),
     ],
 )
 def test_bytes_are_read(raw: bytes, value: object) -> None:
@@ -108,6 +108,14 @@ def test_bytes_that_are_no_portable_json_are_refused(raw: bytes, problem: str) -
     with pytest.raises(ValueError, match="not JSON") as raised:
         json_document(raw)
     assert str(raised.value) == f"not JSON: {problem}"
+
+
+@pytest.mark.parametrize(
+    "text", [b'{"a":1,"a":1}', b'{"a": 1, "a": 2}', b'[{"b":{"a":1,"c":2,"a":3}}]', b'{"a":1,"\\u0061":1}']
+)
+def test_a_name_that_occurs_twice_is_refused(text: bytes) -> None:
+    with pytest.raises(ValueError, match=r"^ambiguous: an object has the name 'a' twice$"):
+        json_document(text)
 
 
 @pytest.mark.parametrize("levels", [DEPTH_MAX, DEPTH_MAX + 1, 300, 900])

@@ -8,7 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from event_issuer.domain.errors import BadInput
-from event_issuer.web.json_body import parse_json, render_json
+from event_issuer.domain.json_text import parse_json, render_json
 
 DEPTH = 1025  # one more than orjson follows
 
