@@ -11,28 +11,8 @@ from typing import TypeAlias
 
 from event_issuer.db.work import Dialect, Row, Statement, Work, batches, insertion, numbers, rows_cte
 from event_issuer.domain.errors import NotFound
+from event_issuer.domain.records import Appended, AppendStatus, NewRecord
 from event_issuer.domain.time import Instant
-
-
-@dataclass(slots=True)
-class RecordRow:
-    partition_id: int
-    schema_version: int | None
-    attributes: bytes
-    data: bytes | None
-    identity_digest: bytes | None
-    content_digest: bytes
-
-
-@dataclass(slots=True)
-class Placed:
-    """Where a record is. Unless `is_new`, an earlier record has its identity; `same_content` tells which case it is."""
-
-    partition_id: int
-    offset: int
-    recorded_at: Instant
-    is_new: bool
-    same_content: bool
 
 
 @dataclass(slots=True)
@@ -66,14 +46,14 @@ _IDENTITY = {"identity_digest": "bytea"}
 SIZE = "LENGTH(attributes) + COALESCE(LENGTH(data), 0)"  # what a record counts for retention and for a page
 
 
-def append_group(dialect: Dialect, records: Sequence[RecordRow], now: Instant) -> Work[list[Placed]]:
-    """Appends what is new, in order; one `Placed` per record. `recordedAt` never goes backwards in a partition.
+def append_group(dialect: Dialect, records: Sequence[NewRecord], now: Instant) -> Work[list[Appended]]:
+    """Appends what is new, in order; one outcome per record. `recordedAt` never goes backwards in a partition.
 
     Raises NotFound for a partition that is not there.
     """
     heads = yield from _locked_heads(dialect, {record.partition_id for record in records})
     known = yield from _known_identities(dialect, records)
-    placed: list[Placed] = []
+    appended: list[Appended] = []
     log_rows: list[Row] = []
     dedupe_rows: list[Row] = []
     for record in records:
@@ -81,15 +61,17 @@ def append_group(dialect: Dialect, records: Sequence[RecordRow], now: Instant) -
         earlier = known.get(identity) if identity is not None else None
         if earlier is not None:
             content, partition_id, offset, recorded_at = earlier
-            placed.append(Placed(partition_id, offset, recorded_at, False, content == record.content_digest))
+            status = AppendStatus.DUPLICATE if content == record.content_digest else AppendStatus.CONFLICT
+            appended.append(Appended(status, partition_id, offset, recorded_at))
             continue
         head = heads[record.partition_id]
         head.recorded_at = recorded_at = max(head.recorded_at, now)
         partition_id, offset = record.partition_id, head.next_offset
         head.next_offset += 1
-        head.added_bytes += len(record.attributes) + len(record.data or b"")
-        placed.append(Placed(partition_id, offset, recorded_at, True, True))
-        log_rows.append((partition_id, offset, recorded_at, record.schema_version, record.attributes, record.data))
+        attributes, data = record.attributes, record.event.data
+        head.added_bytes += len(attributes) + len(data or b"")
+        appended.append(Appended(AppendStatus.PERSISTED, partition_id, offset, recorded_at))
+        log_rows.append((partition_id, offset, recorded_at, record.schema_version, attributes, data))
         if identity is not None:
             known[identity] = (record.content_digest, partition_id, offset, recorded_at)
             dedupe_rows.append((identity, record.content_digest, partition_id, offset, recorded_at))
@@ -99,7 +81,7 @@ def append_group(dialect: Dialect, records: Sequence[RecordRow], now: Instant) -
     for part in batches(_DEDUPE, dedupe_rows):
         yield insertion(dialect, "dedupe_entries", _DEDUPE, part)
     yield from _move_heads(dialect, heads)
-    return placed
+    return appended
 
 
 def _locked_heads(dialect: Dialect, partition_ids: Iterable[int]) -> Work[dict[int, _Head]]:
@@ -120,7 +102,7 @@ def _locked_heads(dialect: Dialect, partition_ids: Iterable[int]) -> Work[dict[i
     return heads
 
 
-def _known_identities(dialect: Dialect, records: Sequence[RecordRow]) -> Work[_Known]:
+def _known_identities(dialect: Dialect, records: Sequence[NewRecord]) -> Work[_Known]:
     known: _Known = {}
     identities = [(record.identity_digest,) for record in records if record.identity_digest is not None]
     for part in batches(_IDENTITY, identities):

@@ -104,18 +104,16 @@ def read_attributes(members: Mapping[str, object]) -> tuple[dict[str, str], list
     for name, member in members.items():
         if name in DATA_MEMBERS or member is None:
             continue  # JSON event format §2.2: a null attribute is an unset one
-        if name in _RECURRING and isinstance(member, str) and (name, member) in _accepted:
-            text = attributes[name] = member
-            length += len(name) + len(text)
-            continue
-        try:
-            text = attributes[name] = _canonical(name, member)
-        except ValueError as problem:
-            found.append(violation(f"/{pointer_token(name)}", "attribute", str(problem)))
-            continue
+        if type(member) is str and member in _accepted.get(name, ()):
+            text = member
+        else:
+            try:
+                text = _canonical(name, member)
+            except ValueError as problem:
+                found.append(violation(f"/{pointer_token(name)}", "attribute", str(problem)))
+                text = ""
+        attributes[name] = text
         length += len(name) + len(text)
-        if name in _RECURRING:
-            _remember(name, text)
     if not attributes.keys() >= _REQUIRED:
         missing = [name for name in REQUIRED if members.get(name) is None]
         found += [violation(f"/{name}", "required", f"The attribute {name} is missing.") for name in missing]
@@ -128,15 +126,16 @@ def read_attributes(members: Mapping[str, object]) -> tuple[dict[str, str], list
 DATA_MEMBERS: Final = ("data", "data_base64")
 _REQUIRED: Final = frozenset(REQUIRED)
 # Attributes with the same few values in event after event: what was found in order once is not looked at again.
-_RECURRING: Final = frozenset({"specversion", "source", "type", "datacontenttype", "dataschema"})
-_ACCEPTED_MAX: Final = 4_096  # at most 8 MiB, with the longest values
-_accepted: set[tuple[str, str]] = set()
+_ACCEPTED_MAX: Final = 1_024  # of each; at most 10 MiB, with the longest values
+_accepted: Final[dict[str, set[str]]] = {
+    name: set() for name in ("specversion", "source", "type", "datacontenttype", "dataschema")
+}
 
 
-def _remember(name: str, text: str) -> None:
-    if len(_accepted) >= _ACCEPTED_MAX:
-        _accepted.clear()
-    _accepted.add((name, text))
+def _remember(accepted: set[str], text: str) -> None:
+    if len(accepted) >= _ACCEPTED_MAX:
+        accepted.clear()
+    accepted.add(text)
 
 
 def _canonical(name: str, value: object) -> str:
@@ -161,6 +160,8 @@ def _canonical(name: str, value: object) -> str:
         raise ValueError(f"The attribute {name} has a control character, a noncharacter or an unpaired surrogate.")
     if check is not None:
         check(name, text)
+    if name in _accepted:
+        _remember(_accepted[name], text)
     return text
 
 

@@ -14,16 +14,14 @@ from event_issuer.db import log as sql
 from event_issuer.db.database import Database
 from event_issuer.domain.errors import NotFound
 from event_issuer.domain.events import CloudEvent
+from event_issuer.domain.records import Appended, AppendStatus, NewRecord
 from event_issuer.domain.time import Clock, Instant
 from event_issuer.eventlog.groups import GroupCommit
 from event_issuer.eventlog.pages import Loaded, PageCache
 from event_issuer.eventlog.protocol import (
-    Appended,
-    AppendStatus,
     Bounds,
     HeadListener,
     LogRecord,
-    NewRecord,
     Page,
 )
 
@@ -59,24 +57,23 @@ class EmbeddedLog:
         return await self._groups.step()
 
     async def _append_now(self, records: Sequence[NewRecord]) -> Sequence[Appended]:
-        rows = [_row(record) for record in records]
-        placed = await self._database.run(sql.append_group(self._database.dialect, rows, self._clock()))
+        appended = await self._database.run(sql.append_group(self._database.dialect, records, self._clock()))
         try:
-            self._publish(records, placed)
+            self._publish(records, appended)
         except Exception:  # a fault of ours, but the events are in the log, and that is what was asked
             logger.exception("appended events reach readers late")
-        return [_appended(place) for place in placed]
+        return appended
 
-    def _publish(self, records: Sequence[NewRecord], placed: Sequence[sql.Placed]) -> None:
+    def _publish(self, records: Sequence[NewRecord], appended: Sequence[Appended]) -> None:
         """Feeds the cache, which tells who waits for these partitions."""
         fresh: dict[int, list[LogRecord]] = {}
-        for record, place in zip(records, placed, strict=True):
-            if place.is_new:
-                fresh.setdefault(place.partition_id, []).append(
-                    LogRecord(place.partition_id, place.offset, place.recorded_at, record.schema_version, record.event)
+        for record, (status, partition_id, offset, recorded_at) in zip(records, appended, strict=True):
+            if status is AppendStatus.PERSISTED:
+                fresh.setdefault(partition_id, []).append(
+                    LogRecord(partition_id, offset, recorded_at, record.schema_version, record.event)
                 )
-        for partition_id, appended in fresh.items():
-            self._pages.extend(partition_id, appended)
+        for partition_id, published in fresh.items():
+            self._pages.extend(partition_id, published)
 
     def _announce(self, partition_id: int, next_offset: int) -> None:
         for listener in self._listeners:
@@ -139,21 +136,3 @@ async def open_embedded_log(
     """Opens the log in `database`; `fresh_log_id` becomes its identity if it has none yet."""
     log_id = await database.run(sql.log_identity(fresh_log_id))
     return EmbeddedLog(database, clock, log_id, cache_bytes_max=cache_bytes_max)
-
-
-def _row(record: NewRecord) -> sql.RecordRow:
-    return sql.RecordRow(
-        record.partition_id,
-        record.schema_version,
-        orjson.dumps(record.event.attributes),
-        record.event.data,
-        record.identity_digest,
-        record.content_digest,
-    )
-
-
-def _appended(place: sql.Placed) -> Appended:
-    status = AppendStatus.PERSISTED
-    if not place.is_new:
-        status = AppendStatus.DUPLICATE if place.same_content else AppendStatus.CONFLICT
-    return Appended(status, place.partition_id, place.offset, place.recorded_at)

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 from event_issuer.domain.errors import LimitExceeded, OutcomeUnknown, Unavailable
-from event_issuer.eventlog.protocol import Appended, NewRecord, weight_bytes
+from event_issuer.domain.records import Appended, NewRecord
+from event_issuer.eventlog.protocol import weight_bytes
 
 GROUP_RECORDS_MAX: Final = 1_000  # a commit of 1,000 rows takes some 15 ms: long enough to batch, short enough to wait
 GROUP_BYTES_MAX: Final = 8 * 1024 * 1024  # the same, where the events are large

@@ -92,15 +92,18 @@ class PageCache:
 
     def extend(self, partition_id: int, records: Sequence[LogRecord]) -> None:
         """Takes what was just appended: gap-free, in order."""
+        page: _Run | None = None
         for record in records:
-            key = (partition_id, record.offset // PAGE_RECORDS)
-            page = self._pages.get(key)
-            if page is None:
-                page = self._pages[key] = _Run([], record.offset, record.offset, 0)
-            if page.end == record.offset:  # else another process wrote in between: it is loaded when it is asked for
+            offset = record.offset
+            if page is None or offset % PAGE_RECORDS == 0:
+                key = (partition_id, offset // PAGE_RECORDS)
+                page = self._pages.get(key)
+                if page is None:
+                    page = self._pages[key] = _Run([], offset, offset, 0)
+            if page.end == offset:  # else another process wrote in between: it is loaded when it is asked for
                 weight = weight_bytes(record.event)
                 page.records.append(record)
-                page.end += 1
+                page.end = offset + 1
                 page.weight_bytes += weight
                 self._bytes += weight
         self.notice(partition_id, Bounds(0, records[-1].offset + 1))

@@ -7,27 +7,12 @@ event's HTTP form is kept once it was rendered, so that a thousand lanes render 
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
-from typing import Final, NamedTuple, Protocol, TypeAlias
+from typing import Final, Protocol, TypeAlias
 
 from event_issuer.domain.events import CloudEvent
 from event_issuer.domain.http_binding import Wire
+from event_issuer.domain.records import Appended, NewRecord
 from event_issuer.domain.time import Instant
-
-
-@dataclass(slots=True)
-class NewRecord:
-    """An accepted event on its way into a partition.
-
-    `identity_digest` names the event (tenant, type, source, id) for deduplication, None where its type does not
-    deduplicate; `content_digest` tells the same event sent again from another one under the same name.
-    """
-
-    partition_id: int
-    event: CloudEvent
-    schema_version: int | None
-    identity_digest: bytes | None
-    content_digest: bytes
 
 
 @dataclass(slots=True)
@@ -38,21 +23,6 @@ class LogRecord:
     schema_version: int | None
     event: CloudEvent
     wire: Wire | None = None
-
-
-class AppendStatus(StrEnum):
-    PERSISTED = "PERSISTED"
-    DUPLICATE = "DUPLICATE"  # the same event is in the log; the position is its own
-    CONFLICT = "CONFLICT"  # another event with the same source and id is in the log, at this position
-
-
-class Appended(NamedTuple):
-    """A tuple, because there is one per record of a batch."""
-
-    status: AppendStatus
-    partition_id: int
-    offset: int
-    recorded_at: Instant
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
-"""Producing: from CloudEvents as parsed JSON to durable records, one result per event.
+"""Producing: from CloudEvents as JSON, text or parsed, to durable records, one result per event.
 
-A bad event does not stop the good ones, so what is wrong with one is its result, not an exception. The stages work on
-the whole batch: read → authorise → judge → append. Knows no wire; `data` is serialised once, when the event is read.
+A bad event does not stop the good ones, so what is wrong with one is its result, not an exception. Each event is read,
+authorised and judged in turn, so that its parsed data can be forgotten; all are appended at once. Knows no wire.
 """
 
 import zlib
@@ -12,11 +12,11 @@ from hashlib import blake2b
 from typing import Final
 
 import orjson
+from msgspec import Raw
 
 from event_issuer.contracts.catalogue import Catalogue, CatalogueEntry
 from event_issuer.domain.access import Action, Caller
 from event_issuer.domain.errors import (
-    BadInput,
     Conflict,
     ContractBroken,
     Forbidden,
@@ -29,11 +29,10 @@ from event_issuer.domain.errors import (
 )
 from event_issuer.domain.events import CloudEvent
 from event_issuer.domain.json_format import read_event
+from event_issuer.domain.records import DIGEST_BYTES, Appended, AppendStatus, NewRecord, new_record
 from event_issuer.domain.time import Instant
-from event_issuer.eventlog.protocol import Appended, AppendStatus, EventLog, NewRecord
+from event_issuer.eventlog.protocol import EventLog
 from event_issuer.resolvers.event_types import data_violations
-
-DIGEST_BYTES: Final = 16  # two of 2^64 events are alike by chance: nothing to fear within a window of millions
 
 
 class ProduceStatus(StrEnum):
@@ -72,28 +71,29 @@ class Producing:
         caller.authorise_presence()
         if len(values) > self._events_max:
             raise LimitExceeded(f"A batch has at most {self._events_max} events, not {len(values)}; send it in parts.")
-        results = [Produced(index) for index in range(len(values))]
-        read = [_read(result, value) for result, value in zip(results, values, strict=True)]
-        entries = await self._entries({result.event.type for result in results if result.event is not None})
+        results: list[Produced] = []
         accepted: list[Produced] = []
         records: list[NewRecord] = []
-        for result, document in zip(results, read, strict=True):
-            if result.event is None:
-                continue
+        for index, value in enumerate(values):
+            result = Produced(index)
+            results.append(result)
             try:
-                record = self._accept(caller, result.event, document, entries.get(result.event.type))
+                event, document = read_event(value)
+                result.event, result.attributes = event, event.attributes
+                name = event.attributes["type"]
+                entry = self._catalogue.known(name) or await self._catalogue.entry(name)
+                record = self._accept(caller, event, document, entry)
             except IssuerError as refusal:
                 result.reject(refusal)
+                if result.event is None:
+                    result.attributes = _named(value)
             else:
                 result.schema_version = record.schema_version
                 accepted.append(result)
                 records.append(record)
-        await self._append(accepted, records)
+        if records:
+            await self._append(accepted, records)
         return results
-
-    async def _entries(self, names: set[str]) -> dict[str, CatalogueEntry]:
-        found = {name: self._catalogue.known(name) or await self._catalogue.entry(name) for name in names}
-        return {name: entry for name, entry in found.items() if entry is not None}
 
     def _accept(self, caller: Caller, event: CloudEvent, document: object, entry: CatalogueEntry | None) -> NewRecord:
         """The record of an event that may go into the log; raises what is wrong with it otherwise."""
@@ -101,13 +101,8 @@ class Producing:
         violations = data_violations(entry, event, document, self._data_bytes_max)
         if violations:
             raise _broken(violations)
-        return NewRecord(
-            partition_id=_partition(entry, event),
-            event=event,
-            schema_version=entry.version,
-            identity_digest=_identity(caller, entry, event) if entry.deduplicates else None,
-            content_digest=_content(event),
-        )
+        identity = _identity(caller, entry, event) if entry.deduplicates else None
+        return new_record(_partition(entry, event), event, entry.version, identity)
 
     async def _append(self, accepted: Sequence[Produced], records: Sequence[NewRecord]) -> None:
         """Puts the records into the log and what became of them into the results beside them."""
@@ -125,18 +120,17 @@ class Producing:
                 _note(result, outcome)
 
 
-def _read(result: Produced, value: object) -> object:
-    """Reads the event into `result`, or rejects it there; the document to judge."""
-    try:
-        result.event, document = read_event(value)
-    except BadInput as refusal:
-        result.reject(refusal)
-        if isinstance(value, dict):
-            named = {name: value.get(name) for name in ("id", "source", "type")}
-            result.attributes = {name: text[:NAMED_CHARS] for name, text in named.items() if isinstance(text, str)}
-        return None
-    result.attributes = result.event.attributes
-    return document
+def _named(value: object) -> dict[str, str]:
+    """The attributes that name an event which could not be read, as far as they could be."""
+    if isinstance(value, Raw):
+        try:
+            value = orjson.loads(bytes(value))
+        except orjson.JSONDecodeError:
+            return {}
+    if not isinstance(value, dict):
+        return {}
+    named = {name: value.get(name) for name in ("id", "source", "type")}
+    return {name: text[:NAMED_CHARS] for name, text in named.items() if isinstance(text, str)}
 
 
 NAMED_CHARS: Final = 200  # of an attribute that may be what is wrong
@@ -174,14 +168,6 @@ def _identity(caller: Caller, entry: CatalogueEntry, event: CloudEvent) -> bytes
     """Tenant, event type, source and id: NUL can stand in none of the texts."""
     name = f"{caller.tenant_id}\0{entry.id}\0{event.source}\0{event.id}"
     return blake2b(name.encode(), digest_size=DIGEST_BYTES).digest()
-
-
-def _content(event: CloudEvent) -> bytes:
-    """Of the attributes in whatever order, and of the data as bytes: no JSON text goes on behind its last brace."""
-    digest = blake2b(orjson.dumps(event.attributes, option=orjson.OPT_SORT_KEYS), digest_size=DIGEST_BYTES)
-    if event.data is not None:
-        digest.update(event.data)
-    return digest.digest()
 
 
 def _note(result: Produced, outcome: Appended) -> None:

@@ -16,11 +16,11 @@ from event_issuer.db.work import Row, Statement, Work, batches, insertion
 from event_issuer.delivery.active import ActiveSubscription, activate
 from event_issuer.domain.credentials import Credentials
 from event_issuer.domain.events import CloudEvent
+from event_issuer.domain.records import new_record
 from event_issuer.domain.subscriptions import ContentMode, DeliverySettings, Ordering, Status, Verification
 from event_issuer.domain.time import SECOND_US, Instant
 from event_issuer.egress.addresses import AddressRules
 from event_issuer.eventlog.embedded import EmbeddedLog, open_embedded_log
-from event_issuer.eventlog.protocol import NewRecord
 from event_issuer.security.sealing import CREDENTIALS, SIGNING_SECRET, Sealer
 
 STARTED_AT: Instant = 1_760_000_000_000_000
@@ -139,7 +139,7 @@ class World:
             if key is not None:
                 attributes["partitionkey"] = key
             event = CloudEvent(attributes, b'{"n": %d}' % self._ids)
-            records.append(NewRecord(partition_id, event, None, None, b""))
+            records.append(new_record(partition_id, event, None, None))
         appending = asyncio.ensure_future(self.log.append(records))
         while not appending.done():
             await self.log.step()

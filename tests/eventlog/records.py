@@ -4,8 +4,9 @@ import hashlib
 from dataclasses import dataclass
 
 from event_issuer.domain.events import CloudEvent
+from event_issuer.domain.records import NewRecord, new_record
 from event_issuer.domain.time import SECOND_US, Instant
-from event_issuer.eventlog.protocol import EventLog, LogRecord, NewRecord
+from event_issuer.eventlog.protocol import EventLog, LogRecord
 
 START: Instant = 1_700_000_000_000_000
 
@@ -27,14 +28,8 @@ def record(
     attributes = {"specversion": "1.0", "id": str(id_), "source": "//trains", "type": "train.arrived"}
     if key is not None:
         attributes["partitionkey"] = key
-    event = CloudEvent(attributes, data)
-    return NewRecord(
-        partition_id,
-        event,
-        schema_version=1,
-        identity_digest=hashlib.sha256(event.id.encode()).digest() if deduplicates else None,
-        content_digest=hashlib.sha256(repr(event).encode()).digest(),
-    )
+    identity = hashlib.sha256(str(id_).encode()).digest() if deduplicates else None
+    return new_record(partition_id, CloudEvent(attributes, data), 1, identity)
 
 
 async def read_all(log: EventLog, partition_id: int, offset: int = 0) -> list[LogRecord]:

@@ -4,7 +4,8 @@ import asyncio
 from collections import Counter
 from collections.abc import Sequence
 
-from event_issuer.eventlog.protocol import AppendStatus, EventLog, LogRecord
+from event_issuer.domain.records import AppendStatus
+from event_issuer.eventlog.protocol import EventLog, LogRecord
 from tests.eventlog.logs import Logs
 from tests.eventlog.records import read_all, record
 

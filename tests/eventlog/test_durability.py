@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from event_issuer.db.database import open_database
-from event_issuer.eventlog.protocol import AppendStatus
+from event_issuer.domain.records import AppendStatus
 from tests.db.rows import add_partitions
 from tests.eventlog.conftest import migrated
 from tests.eventlog.logs import Logs

@@ -10,9 +10,9 @@ from event_issuer.db.database import Database, open_database
 from event_issuer.db.log import log_identity
 from event_issuer.db.work import Row, Statement, Work
 from event_issuer.domain.errors import OutcomeUnknown, Unavailable
+from event_issuer.domain.records import Appended, AppendStatus
 from event_issuer.eventlog.embedded import LOAD_BYTES_MAX, EmbeddedLog
 from event_issuer.eventlog.heads import HeadWatch
-from event_issuer.eventlog.protocol import Appended, AppendStatus
 from tests.db.rows import add_partitions, select
 from tests.db.stalling import stalled
 from tests.eventlog.logs import CACHE_BYTES, Logs, running

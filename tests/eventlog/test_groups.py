@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager, suppress
 import pytest
 
 from event_issuer.domain.errors import LimitExceeded, OutcomeUnknown, Unavailable
+from event_issuer.domain.records import Appended, AppendStatus, NewRecord
 from event_issuer.eventlog.groups import (
     GROUP_BYTES_MAX,
     GROUP_RECORDS_MAX,
@@ -14,7 +15,6 @@ from event_issuer.eventlog.groups import (
     WAITING_RECORDS_MAX,
     GroupCommit,
 )
-from event_issuer.eventlog.protocol import Appended, AppendStatus, NewRecord
 from tests.eventlog.records import START, record
 
 MIB = 1024 * 1024

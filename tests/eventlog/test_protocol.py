@@ -5,8 +5,9 @@ import asyncio
 import pytest
 
 from event_issuer.domain.errors import NotFound
+from event_issuer.domain.records import Appended, AppendStatus
 from event_issuer.domain.time import SECOND_US
-from event_issuer.eventlog.protocol import Appended, AppendStatus, Bounds, Page
+from event_issuer.eventlog.protocol import Bounds, Page
 from tests.eventlog.logs import Logs
 from tests.eventlog.records import START, ids, read_all, record
 

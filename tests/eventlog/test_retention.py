@@ -5,8 +5,9 @@ import asyncio
 import pytest
 
 from event_issuer.db.database import Database, open_database
+from event_issuer.domain.records import AppendStatus
 from event_issuer.eventlog.embedded import TRIM_BATCH, EmbeddedLog
-from event_issuer.eventlog.protocol import AppendStatus, Bounds
+from event_issuer.eventlog.protocol import Bounds
 from event_issuer.eventlog.retention import Retention, RetentionBounds
 from tests.db.rows import add_partitions, select
 from tests.eventlog.logs import CACHE_BYTES, Logs
