@@ -55,6 +55,7 @@ from event_issuer.resolvers.subscriptions import SubscriptionLimits, Subscriptio
 from event_issuer.security.authentication import Authenticator
 from event_issuer.security.sealing import Sealer, parse_sealing_key
 from event_issuer.settings import Settings
+from event_issuer.web.producing import ProducingFace, build_producing_routes
 from event_issuer.web.routes import build_app
 
 KEY_HEADER: Final = "x-api-key"
@@ -295,6 +296,9 @@ def asgi_app(issuer: Issuer, settings: Settings) -> Starlette:
         build_schema(),
         context_of,
         document_of=document_of,
+        more=build_producing_routes(
+            ProducingFace(issuer.operations.producing, caller_of, settings.body_bytes_max),
+        ),
         checks={"database": issuer.answers, "delivery": issuer.delivers},
         body_bytes_max=settings.body_bytes_max,
     )
