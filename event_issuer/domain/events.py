@@ -4,6 +4,7 @@ Source: CloudEvents core 1.0.2 §3 (attributes and types), JSON event format 1.0
 and `time` are the producer's or absent. This module knows what an attribute may be, and no wire.
 """
 
+import base64
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -86,6 +87,12 @@ class CloudEvent:
             return self.data.decode()
         except UnicodeDecodeError:
             return None
+
+    @property
+    def string(self) -> str:
+        """Data that is not JSON as the JSON event format has it: its text, or its bytes in base64."""
+        text = self.text
+        return base64.b64encode(self.data or b"").decode() if text is None else text
 
 
 class ReadEvent(NamedTuple):

@@ -71,10 +71,8 @@ def json_format(event: CloudEvent) -> bytes:
     if event.data is not None:
         if event.has_json_data:
             members["data"] = orjson.Fragment(event.data)
-        elif (text := event.text) is not None:
-            members["data"] = text
         else:
-            members["data_base64"] = base64.b64encode(event.data).decode()
+            members["data" if event.text is not None else "data_base64"] = event.string
     return orjson.dumps(members)
 
 

@@ -104,7 +104,7 @@ async def test_an_empty_batch_is_none(send: Producer) -> None:
         (JSON_HEADERS, b'{"train": "61"', 400, "BAD_USER_INPUT", ["/data"]),
         (JSON_HEADERS, b'{"train": "61", "train": "62"}', 400, "BAD_USER_INPUT", ["/data"]),
         (HEADERS, b"", 422, "CONTRACT_BROKEN", [""]),
-        ({**HEADERS, "content-type": "text/plain"}, b"61", 422, "CONTRACT_BROKEN", ["/datacontenttype"]),
+        ({**HEADERS, "content-type": "text/plain"}, b"61", 422, "CONTRACT_BROKEN", ["", "/datacontenttype"]),
         ({**JSON_HEADERS, "ce-id": "%FF", "ce-source": ""}, b"{}", 400, "BAD_USER_INPUT", ["/id", "/source"]),
         ({**JSON_HEADERS, "ce-type": "no.such.v1"}, b"{}", 404, "NOT_FOUND", []),
         ({"content-type": "application/cloudevents+json"}, b"[]", 400, "BAD_USER_INPUT", []),
@@ -170,6 +170,17 @@ async def test_64_kib_is_always_taken(send: Producer, operator: Partner) -> None
     large = json.dumps("x" * (64 * 1024 - 2)).encode()
     status, answer, _ = await send(ONE, large, **{**JSON_HEADERS, "ce-type": "a.large.v1"})
     assert (status, answer["persistenceStatus"]) == (200, "Persisted")
+
+
+async def test_data_that_is_not_json_is_judged_as_a_string(send: Producer, operator: Partner) -> None:
+    await operator.create_type("a.image.v1", schema={"type": "string", "contentEncoding": "base64", "maxLength": 8})
+    headers = {**HEADERS, "ce-type": "a.image.v1", "content-type": "image/png"}
+    status, answer, _ = await send(ONE, b"\x89PNG\r\n", **headers)
+    assert (status, answer["persistenceStatus"]) == (200, "Persisted")
+    status, problem, _ = await send(ONE, b"\x89PNG\r\n\x1a", **{**headers, "ce-id": "2"})
+    assert (status, [found["rule"] for found in problem["violations"]]) == (422, ["datacontenttype", "maxLength"])
+    (found,) = (await operator.ask(LOG, types=["a.image.v1"]))["events"]["nodes"]
+    assert found["cloudEvent"]["data_base64"] == "iVBORw0K"
 
 
 async def test_the_tenant_in_the_path_is_the_callers(send: Producer, partners: Partners) -> None:
