@@ -21,8 +21,9 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 
 from event_issuer.contracts.catalogue import Catalogue
+from event_issuer.contracts.judging import OutsideJudge
 from event_issuer.contracts.trial import SchemaTrial
-from event_issuer.db.changes import ChangeFeed
+from event_issuer.db.changes import ChangeFeed, Topic
 from event_issuer.db.database import PING, Database, open_database
 from event_issuer.db.migrate import migrate
 from event_issuer.db.tables import TABLES, Subscription
@@ -51,6 +52,7 @@ from event_issuer.resolvers.deliveries import Deliveries
 from event_issuer.resolvers.event_types import EventTypeLimits, EventTypes, SchemaDocument
 from event_issuer.resolvers.events import Events
 from event_issuer.resolvers.produce import Producing
+from event_issuer.resolvers.quarantine import Quarantine
 from event_issuer.resolvers.subscriptions import SubscriptionLimits, Subscriptions
 from event_issuer.security.authentication import Authenticator
 from event_issuer.security.sealing import Sealer, parse_sealing_key
@@ -120,12 +122,18 @@ async def open_issuer(
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(open_database_of(settings, clock))
         feed = ChangeFeed(database, clock)
+        catalogue = Catalogue(database, feed)
+        judge = OutsideJudge(database, catalogue, clock, data_bytes_max=settings.data_bytes_max)
         log = await open_embedded_log(
-            database, clock, os.urandom(8).hex(), cache_bytes_max=settings.page_cache_bytes_max
+            database,
+            clock,
+            os.urandom(8).hex(),
+            cache_bytes_max=settings.page_cache_bytes_max,
+            judge=judge.verdicts,
         )
+        feed.listen(lambda topic, id_: log.judge_anew(id_) if topic is Topic.VERDICT else None)
         trial = SchemaTrial(timeout_s=settings.schema_trial_timeout_s)
         stack.push_async_callback(trial.close)
-        catalogue = Catalogue(database, feed)
         rules = AddressRules(settings.allowed_networks, settings.http_allowed)
         delivery = _Delivery(settings, database, log, feed, sealer, rules, public_url, clock, random or Random())
         operations = Operations(
@@ -138,6 +146,7 @@ async def open_issuer(
                 database, log, catalogue, feed, sealer, clock, _subscription_limits(settings, rules)
             ),
             deliveries=Deliveries(database, clock),
+            quarantine=Quarantine(database, log, catalogue, judge, feed, clock),
             log_id=log.log_id,
             public_url=public_url,
         )

@@ -5,7 +5,7 @@ get pages of parsed records that they share: a record is never changed after it 
 event's HTTP form is kept once it was rendered, so that a thousand lanes render it once.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol, TypeAlias
 
@@ -13,6 +13,7 @@ from event_issuer.domain.events import CloudEvent
 from event_issuer.domain.http_binding import Wire
 from event_issuer.domain.records import Appended, NewRecord
 from event_issuer.domain.time import Instant
+from event_issuer.domain.verdicts import Verdict
 
 
 @dataclass(slots=True)
@@ -23,6 +24,7 @@ class LogRecord:
     schema_version: int | None
     event: CloudEvent
     wire: Wire | None = None
+    verdict: Verdict | None = None  # on an event that came by another way than the API
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,8 @@ def weight_bytes(event: CloudEvent) -> int:
 
 
 HeadListener: TypeAlias = Callable[[int, int], None]
+Judge: TypeAlias = Callable[[int, Mapping[int, CloudEvent]], Awaitable[Mapping[int, Verdict]]]
+"""Verdicts by offset, of events of one partition that nobody may have judged yet. Raises Unavailable."""
 
 
 class EventLog(Protocol):

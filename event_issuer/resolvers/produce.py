@@ -15,6 +15,7 @@ import orjson
 from msgspec import Raw
 
 from event_issuer.contracts.catalogue import Catalogue, CatalogueEntry
+from event_issuer.contracts.judging import data_violations
 from event_issuer.domain.access import Action, Caller
 from event_issuer.domain.errors import (
     Conflict,
@@ -32,7 +33,6 @@ from event_issuer.domain.json_format import read_event
 from event_issuer.domain.records import DIGEST_BYTES, Appended, AppendStatus, NewRecord, new_record
 from event_issuer.domain.time import Instant
 from event_issuer.eventlog.protocol import EventLog
-from event_issuer.resolvers.event_types import data_violations
 
 
 class ProduceStatus(StrEnum):

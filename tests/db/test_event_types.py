@@ -40,7 +40,7 @@ async def test_a_new_type_has_its_schema_and_its_empty_partitions(database: Data
         "description": "A train has arrived.",
         "audience": "OPEN",
         "compatibility": "BACKWARD",
-        "validation": "STRICT",
+        "validation": "ENFORCED",
         "status": "ACTIVE",
         "sunset_at_us": None,
         "partition_count": 3,
