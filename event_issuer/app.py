@@ -42,6 +42,7 @@ from event_issuer.egress.control import ControlClient
 from event_issuer.egress.pool import PoolLimits
 from event_issuer.egress.resolver import CachingResolver, SystemResolver
 from event_issuer.egress.sender import WebhookSender
+from event_issuer.eventlog.compaction import Compaction
 from event_issuer.eventlog.embedded import EmbeddedLog, open_embedded_log
 from event_issuer.eventlog.heads import HeadWatch
 from event_issuer.eventlog.retention import Retention, RetentionBounds
@@ -131,7 +132,7 @@ async def open_issuer(
             cache_bytes_max=settings.page_cache_bytes_max,
             judge=judge.verdicts,
         )
-        feed.listen(lambda topic, id_: log.judge_anew(id_) if topic is Topic.VERDICT else None)
+        feed.listen(lambda topic, id_: log.reload(id_) if topic is Topic.VERDICT else None)
         trial = SchemaTrial(timeout_s=settings.schema_trial_timeout_s)
         stack.push_async_callback(trial.close)
         rules = AddressRules(settings.allowed_networks, settings.http_allowed)
@@ -157,6 +158,7 @@ async def open_issuer(
             ("changes", feed.run),
             ("heads", heads.run),
             ("retention", retention.run),
+            ("compaction", Compaction(database, log, clock).run),
         ]
         loops += delivery.loops()
         running = [asyncio.create_task(_keep_running(name, run)) for name, run in loops]

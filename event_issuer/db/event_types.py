@@ -29,14 +29,16 @@ class NewEventType:
     example: str | None
     retention_s: int | None = None
     retention_bytes: int | None = None
+    compacts: bool = False
 
 
 def insert(new: NewEventType, now: Instant) -> Work[int | None]:
     """The type, its first schema version and its empty partitions; its id, or None when the name is taken."""
     rows = yield Statement(
         "INSERT INTO event_types (name, tenant_id, description, audience, compatibility, validation, status, "
-        "partition_count, deduplicates, retention_s, retention_bytes, created_at_us) "
-        "VALUES ($1, $2, $3, $4, $5, $6, 'ACTIVE', $7, $8, $9, $10, $11) ON CONFLICT (name) DO NOTHING RETURNING id",
+        "partition_count, deduplicates, retention_s, retention_bytes, created_at_us, compacts) "
+        "VALUES ($1, $2, $3, $4, $5, $6, 'ACTIVE', $7, $8, $9, $10, $11, $12) "
+        "ON CONFLICT (name) DO NOTHING RETURNING id",
         (
             new.name,
             new.tenant_id,
@@ -49,6 +51,7 @@ def insert(new: NewEventType, now: Instant) -> Work[int | None]:
             new.retention_s,
             new.retention_bytes,
             now,
+            new.compacts,
         ),
     )
     if not rows:

@@ -38,9 +38,7 @@ class ValidationMode(Enum):
 @strawberry.enum(description="What became of an event that breaks its contract and came from outside the API.")
 class QuarantineStanding(Enum):
     HELD = value(verdicts.Standing.HELD.value, "It waits to be released or discarded.")
-    DEAD_LETTERED = value(
-        verdicts.Standing.DEAD_LETTERED.value, "Its type enforces its contract: never delivered."
-    )
+    DEAD_LETTERED = value(verdicts.Standing.DEAD_LETTERED.value, "Its type enforces its contract: never delivered.")
     RELEASED = value(verdicts.Standing.RELEASED.value, "It was delivered after all, or is being delivered.")
     DISCARDED = value(verdicts.Standing.DISCARDED.value, "It will never be delivered.")
 

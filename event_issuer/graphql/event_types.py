@@ -80,6 +80,7 @@ class EventType(connections.Node):
         description="How records are judged that reach the log from outside the API."
     )
     partitions: int = strawberry.field(description="Events of one partition key stay in one of them, in order.")
+    compacts: bool = strawberry.field(description="Whether the log keeps only the newest event of each partition key.")
     status: EventTypeStatus = strawberry.field(description="Whether it is still to be used.")
     sunset_at: DateTime | None = strawberry.field(description="From when it is no longer produced.")
     retention_seconds: Long | None = strawberry.field(
@@ -100,6 +101,7 @@ class EventType(connections.Node):
             compatibility=CompatibilityMode(row.compatibility),
             validation=ValidationMode(row.validation),
             partitions=row.partition_count,
+            compacts=bool(row.compacts),
             status=EventTypeStatus(row.status),
             sunset_at=datetime_or_none(row.sunset_at_us),
             retention_seconds=long_or_none(row.retention_s),
@@ -145,6 +147,11 @@ class CreateEventTypeInput:
     compatibility: CompatibilityMode | None = strawberry.field(default=None, description="FORWARD unless said.")
     validation: ValidationMode | None = strawberry.field(default=None, description="ENFORCED unless said.")
     partitions: int | None = strawberry.field(default=None, description="1 unless said.")
+    compacts: bool | None = strawberry.field(
+        default=None,
+        description="Whether the log keeps only the newest event of each partition key, and after a tombstone none; "
+        "false unless said.",
+    )
     deduplicates: bool | None = strawberry.field(
         default=None, description="Whether an event that is sent again is recognised; true unless said."
     )
@@ -166,6 +173,7 @@ class CreateEventTypeInput:
             validation=(self.validation or ValidationMode.ENFORCED).value,
             partitions=1 if self.partitions is None else self.partitions,
             deduplicates=self.deduplicates is not False,
+            compacts=self.compacts is True,
             retention_s=self.retention_seconds,
             retention_bytes=self.retention_bytes,
         )

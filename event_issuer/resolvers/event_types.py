@@ -45,6 +45,7 @@ class EventTypeSpec:
     validation: str = "ENFORCED"
     partitions: int = 1
     deduplicates: bool = True
+    compacts: bool = False
     retention_s: int | None = None
     retention_bytes: int | None = None
 
@@ -218,6 +219,7 @@ def _new(caller: Caller, spec: EventTypeSpec) -> sql.NewEventType:
         validation=spec.validation,
         partition_count=spec.partitions,
         deduplicates=spec.deduplicates,
+        compacts=spec.compacts,
         definition=_as_text(spec.definition),
         example=None if spec.example is None else _as_text(spec.example),
         retention_s=spec.retention_s,

@@ -245,3 +245,11 @@ async def test_a_tombstone_has_a_key_and_no_data(
     assert (status, problem["code"]) == (422, "CONTRACT_BROKEN")
     assert [found["path"] for found in problem["violations"]] == [path]
     assert await send.log() == []
+
+
+async def test_a_type_may_ask_for_compaction(send: Producer, operator: Partner) -> None:
+    made = """mutation ($input: CreateEventTypeInput!) { createEventType(input: $input) { eventType { compacts } } }"""
+    for number, given in enumerate(({"compacts": True}, {"compacts": False}, {})):
+        spec = {"name": f"a.state-{number}.v1", "description": "State.", "schema": {"type": "object"}, **given}
+        answer = await operator.ask(made, input=spec)
+        assert answer["createEventType"]["eventType"]["compacts"] is (number == 0)

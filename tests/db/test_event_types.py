@@ -48,6 +48,7 @@ async def test_a_new_type_has_its_schema_and_its_empty_partitions(database: Data
         "retention_s": 3600,
         "retention_bytes": 1_000_000,
         "created_at_us": NOW,
+        "compacts": False,
     }
     same = await by_id(event_type_id)
     assert same is not None
