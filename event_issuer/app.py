@@ -47,6 +47,7 @@ from event_issuer.eventlog.retention import Retention, RetentionBounds
 from event_issuer.graphql.context import Context, Operations
 from event_issuer.graphql.schema import build_schema
 from event_issuer.resolvers.access import Access
+from event_issuer.resolvers.catalogue import CatalogueDocument, CatalogueExport, DocumentFormat
 from event_issuer.resolvers.deliveries import Deliveries
 from event_issuer.resolvers.event_types import EventTypeLimits, EventTypes, SchemaDocument
 from event_issuer.resolvers.events import Events
@@ -74,6 +75,7 @@ class Issuer:
     """What a face needs of a running issuer."""
 
     operations: Operations
+    catalogue: CatalogueExport
     access: Access
     authenticator: Authenticator
     database: Database
@@ -154,6 +156,7 @@ async def open_issuer(
         stack.push_async_callback(delivery.stop, settings.grace_s)
         yield Issuer(
             operations=operations,
+            catalogue=CatalogueExport(database, public_url),
             access=Access(database, feed, clock),
             authenticator=Authenticator(database, feed, clock),
             database=database,
@@ -291,10 +294,14 @@ def asgi_app(issuer: Issuer, settings: Settings) -> Starlette:
     async def document_of(request: Request, event_type: str, version: int) -> SchemaDocument:
         return await issuer.operations.event_types.schema_document(await caller_of(request), event_type, version)
 
+    async def catalogue_of(request: Request, format_: DocumentFormat, name_prefix: str) -> CatalogueDocument:
+        return await issuer.catalogue.document(await caller_of(request), format_, name_prefix)
+
     return build_app(
         build_schema(),
         context_of,
         document_of=document_of,
+        catalogue_of=catalogue_of,
         checks={"database": issuer.answers, "delivery": issuer.delivers},
         body_bytes_max=settings.body_bytes_max,
     )

@@ -9,10 +9,10 @@ from event_issuer.domain.access import Action
 from event_issuer.domain.paging import PageRequest, id_of
 
 
-def schema_characters(event_type_ids: Sequence[int], *, latest_only: bool) -> Statement:
-    """One row of (characters,): the length of the schemas and examples of these types, one type or more."""
+def schema_totals(event_type_ids: Sequence[int], *, latest_only: bool) -> Statement:
+    """One row of (versions, characters of schemas and examples) of these types, one type or more."""
     return Statement(
-        "SELECT COALESCE(SUM(LENGTH(definition) + COALESCE(LENGTH(example), 0)), 0) FROM schema_versions "
+        "SELECT COUNT(*), COALESCE(SUM(LENGTH(definition) + COALESCE(LENGTH(example), 0)), 0) FROM schema_versions "
         f"WHERE {_of(event_type_ids, latest_only)}",
         event_type_ids,
     )

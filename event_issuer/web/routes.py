@@ -12,6 +12,7 @@ from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.types import Lifespan
 
 from event_issuer.domain.errors import BadInput
+from event_issuer.web.catalogue import CatalogueOf, build_catalogue_routes
 from event_issuer.web.frame import Frame
 from event_issuer.web.graphiql_page import build_asset_route, build_page
 from event_issuer.web.graphql_view import GraphQLView
@@ -25,6 +26,7 @@ def build_app(
     context_of: Callable[[Request], Awaitable[object]],
     *,
     document_of: DocumentOf,
+    catalogue_of: CatalogueOf,
     checks: Mapping[str, Check],
     body_bytes_max: int,
     lifespan: Lifespan[Starlette] | None = None,
@@ -37,6 +39,7 @@ def build_app(
         WebSocketRoute("/graphql", graphql),
         build_asset_route(),
         build_schema_route(document_of),
+        *build_catalogue_routes(catalogue_of),
         *build_health_routes(checks),
     ]
     app = Starlette(
