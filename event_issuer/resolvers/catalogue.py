@@ -24,7 +24,7 @@ from event_issuer.domain.xregistry import XRegistryCatalogue
 
 TYPES_AT_ONCE: Final = 100  # building their part of a document takes some milliseconds
 VERSIONS_MAX: Final = 5000  # of schemas; what stands around each takes some 1 to 4 KB
-CHARACTERS_MAX: Final = 8_000_000  # of schemas and examples; with what stands around them some 30 MB at most
+CHARACTERS_MAX: Final = 8_000_000  # of schemas and examples; with what stands around them some 30 MB of ASCII
 BUILDS_AT_ONCE: Final = 1  # bounds memory and leaves the processor to the rest, whoever asks how often
 DEPRECATED: Final = "DEPRECATED"
 PRODUCE_PATH: Final = "/graphql"  # where events are sent, by a mutation
@@ -68,7 +68,8 @@ class CatalogueExport:
         """What the caller may see, of the types whose names begin with `name_prefix`. Raises BadInput, and
         LimitExceeded when it is too large for one document."""
         sees = self._authorise_each(caller)
-        criteria = event_types.Criteria(name_prefix=storable(name_prefix))
+        open_only = Audience.OPEN if caller is ANONYMOUS else None  # all that nobody sees, so the rest is not read
+        criteria = event_types.Criteria(name_prefix=storable(name_prefix), audience=open_only)
         builder, latest_only = self._builder(format_)
         versions = characters = 0
         async with self._building:
