@@ -56,6 +56,7 @@ from event_issuer.resolvers.subscriptions import SubscriptionLimits, Subscriptio
 from event_issuer.security.authentication import Authenticator
 from event_issuer.security.sealing import Sealer, parse_sealing_key
 from event_issuer.settings import Settings
+from event_issuer.web.catalogue import build_catalogue_routes
 from event_issuer.web.routes import build_app
 
 KEY_HEADER: Final = "x-api-key"
@@ -301,7 +302,7 @@ def asgi_app(issuer: Issuer, settings: Settings) -> Starlette:
         build_schema(),
         context_of,
         document_of=document_of,
-        catalogue_of=catalogue_of,
+        more=build_catalogue_routes(catalogue_of),
         checks={"database": issuer.answers, "delivery": issuer.delivers},
         body_bytes_max=settings.body_bytes_max,
     )

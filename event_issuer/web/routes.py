@@ -1,6 +1,6 @@
 """The HTTP face joined: every route, what is around them, and problem+json for what no route answers."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 import strawberry
 from starlette.applications import Starlette
@@ -12,7 +12,6 @@ from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.types import Lifespan
 
 from event_issuer.domain.errors import BadInput
-from event_issuer.web.catalogue import CatalogueOf, build_catalogue_routes
 from event_issuer.web.frame import Frame
 from event_issuer.web.graphiql_page import build_asset_route, build_page
 from event_issuer.web.graphql_view import GraphQLView
@@ -26,20 +25,21 @@ def build_app(
     context_of: Callable[[Request], Awaitable[object]],
     *,
     document_of: DocumentOf,
-    catalogue_of: CatalogueOf,
+    more: Sequence[Route] = (),
     checks: Mapping[str, Check],
     body_bytes_max: int,
     lifespan: Lifespan[Starlette] | None = None,
 ) -> Starlette:
-    """`context_of` makes a request's GraphQL context and may refuse it; `checks` are what /readyz asks."""
+    """`context_of` makes a request's GraphQL context and may refuse it; `checks` are what /readyz asks;
+    `more` are the faces beside GraphQL."""
     graphql = GraphQLView(schema, context_of, body_bytes_max=body_bytes_max, page=build_page())
     routes: list[BaseRoute] = [
         # First, because it is asked most. The view refuses methods itself, in GraphQL's words.
         Route("/graphql", graphql),
         WebSocketRoute("/graphql", graphql),
         build_asset_route(),
+        *more,
         build_schema_route(document_of),
-        *build_catalogue_routes(catalogue_of),
         *build_health_routes(checks),
     ]
     app = Starlette(

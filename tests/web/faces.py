@@ -17,6 +17,7 @@ from event_issuer.domain.errors import BadInput, Forbidden, LimitExceeded, NotFo
 from event_issuer.graphql.caches import DocumentCache
 from event_issuer.resolvers.catalogue import CatalogueDocument, DocumentFormat
 from event_issuer.resolvers.event_types import SchemaDocument
+from event_issuer.web.catalogue import build_catalogue_routes
 from event_issuer.web.health import Check
 from event_issuer.web.routes import build_app
 
@@ -115,7 +116,7 @@ class Face:
             build_schema(),
             self.context_of,
             document_of=self.document_of,
-            catalogue_of=self.catalogue_of,
+            more=build_catalogue_routes(self.catalogue_of),
             checks=self.checks,
             body_bytes_max=BODY_BYTES_MAX,
         )
