@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from event_issuer.db.migrate import MIGRATIONS
 from event_issuer.security.sealing import new_sealing_key, parse_sealing_key
 from event_issuer.settings import settings_page
 
@@ -120,7 +121,7 @@ def test_an_operator_may_do_everything(program: Program) -> None:
         assert program.run(*arguments, "--expires-in-days", "1").returncode == 0
     assert program.rows("SELECT count(*), count(DISTINCT action) FROM policies WHERE event_type = '*'") == [(6, 6)]
     assert program.rows("SELECT expires_at_us - created_at_us FROM api_keys") == [(86_400_000_000,)] * 2
-    assert program.rows("SELECT count(*) FROM tenants") == [(1,)]
+    assert program.rows("SELECT count(*) FROM tenants") == [(migration.VERSION,) for migration in MIGRATIONS]
 
 
 @pytest.mark.parametrize(

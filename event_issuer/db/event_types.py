@@ -1,8 +1,11 @@
 """Event types, their schema versions and partitions: statements."""
 
+import re
 from dataclasses import dataclass
+from typing import Final
 
 from piccolo.columns.combination import WhereRaw
+from piccolo.query import Objects
 
 from event_issuer.db.changes import Topic, announce
 from event_issuer.db.paging import ById, page_by_id
@@ -10,6 +13,7 @@ from event_issuer.db.tables import EventType, SchemaVersion
 from event_issuer.db.work import Statement, Work
 from event_issuer.domain.errors import LimitExceeded
 from event_issuer.domain.paging import PageRequest, Slice
+from event_issuer.domain.text_search import NO_WORDS, Words
 from event_issuer.domain.time import Instant
 
 
@@ -30,6 +34,20 @@ class NewEventType:
     retention_s: int | None = None
     retention_bytes: int | None = None
     compacts: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Criteria:
+    """Which event types are looked for: all of these together. `owner` is a tenant's name."""
+
+    name_prefix: str = ""
+    words: Words = NO_WORDS
+    status: str | None = None
+    audience: str | None = None
+    owner: str | None = None
+
+
+ALL: Final = Criteria()
 
 
 def insert(new: NewEventType, now: Instant) -> Work[int | None]:
@@ -90,17 +108,35 @@ def refuse_beyond(tenant_id: int, count_max: int) -> Work[None]:
         raise LimitExceeded(f"A tenant may have {count_max} event types; the operator can raise the limit.")
 
 
-async def page(request: PageRequest, key: str | None, name_prefix: str = "") -> list[EventType]:
-    """Up to `request.limit` event types in the direction of `request`, from `key` on (None: from its start)."""
-    query = EventType.objects()
-    if name_prefix:
-        query = query.where(WhereRaw("substr(name, 1, {}) = {}", len(name_prefix), name_prefix))
+async def page(request: PageRequest, key: str | None, criteria: Criteria = ALL) -> list[EventType]:
+    """Up to `request.limit` event types in the direction of `request`, from `key` on (None: from its start).
+
+    Of the words only those of ASCII are looked for here; the rest is the caller's to judge.
+    """
+    query = _meeting(criteria)
     after, before = (request.after, key) if request.backwards else (key, request.before)
     if after is not None:
         query = query.where(EventType.name > after)
     if before is not None:
         query = query.where(EventType.name < before)
     return list(await query.order_by(EventType.name, ascending=not request.backwards).limit(request.limit))
+
+
+def _meeting(criteria: Criteria) -> Objects[EventType]:
+    query = EventType.objects()
+    prefix = criteria.name_prefix
+    if prefix:
+        query = query.where(WhereRaw("substr(name, 1, {}) = {}", len(prefix), prefix))
+    for word in criteria.words.plain:
+        escaped = re.sub("[%_!]", r"!\g<0>", word)
+        query = query.where(WhereRaw("lower(name || ' ' || description) LIKE {} ESCAPE '!'", f"%{escaped}%"))
+    if criteria.status is not None:
+        query = query.where(EventType.status == criteria.status)
+    if criteria.audience is not None:
+        query = query.where(EventType.audience == criteria.audience)
+    if criteria.owner is not None:
+        query = query.where(WhereRaw("tenant_id = (SELECT id FROM tenants WHERE name = {})", criteria.owner))
+    return query
 
 
 async def schema_page(event_type_id: int, request: PageRequest) -> Slice[SchemaVersion]:

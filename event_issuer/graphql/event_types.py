@@ -5,13 +5,16 @@ from typing import Annotated
 import strawberry
 
 from event_issuer.db import tables
+from event_issuer.db.event_types import Criteria
 from event_issuer.domain.access import Audience
 from event_issuer.domain.errors import Violation as BrokenRule
 from event_issuer.domain.paging import page_request
+from event_issuer.domain.text_search import Words, storable
 from event_issuer.graphql import connections
 from event_issuer.graphql.connections import After, Before, Connection, First, Last, connection
 from event_issuer.graphql.context import Asked
 from event_issuer.graphql.enums import (
+    ActionEnum,
     AudienceEnum,
     CompatibilityMode,
     EventTypeStatus,
@@ -30,6 +33,7 @@ from event_issuer.graphql.scalars import (
     stored_json,
 )
 from event_issuer.resolvers.event_types import EventTypeSpec
+from event_issuer.resolvers.event_types import EventTypeUser as User
 from event_issuer.resolvers.event_types import EventValidation as Judgement
 
 
@@ -67,6 +71,16 @@ class SchemaVersion(connections.Node):
 @strawberry.type(description="An organisation whose objects no other tenant sees.")
 class Tenant(connections.Node):
     name: str = strawberry.field(description="Its name, which is also a segment of its paths.")
+
+
+@strawberry.type(description="A principal of your own tenant, and what it may do with the events of an event type.")
+class EventTypeUser:
+    principal: str = strawberry.field(description="The principal's name.")
+    actions: list[ActionEnum] = strawberry.field(description="CONSUME, PRODUCE or both.")
+
+    @classmethod
+    def of(cls, user: User) -> "EventTypeUser":
+        return cls(principal=user.name, actions=[ActionEnum(action.value) for action in user.actions])
 
 
 @strawberry.type(description="A named kind of event, with the contract that its events keep.")
@@ -127,10 +141,35 @@ class EventType(connections.Node):
         url = info.context.do.public_url
         return connection(found, lambda row: row.id, lambda row: SchemaVersion.of(row, self.row.name, url))
 
+    @field("Who of your own tenant may consume or produce it, the oldest principal first.")
+    async def users(
+        self, info: Asked, first: First = None, after: After = None, last: Last = None, before: Before = None
+    ) -> Connection[EventTypeUser] | None:
+        request = page_request(first, after, last, before)
+        found = await info.context.do.event_types.users(info.context.caller, self.row, request)
+        return connection(found, lambda user: user.principal_id, EventTypeUser.of)
+
 
 @strawberry.input(description="Which event types to list.")
 class EventTypeFilter:
     name_prefix: str | None = strawberry.field(default=None, description="Only those whose names begin so.")
+    text: str | None = strawberry.field(
+        default=None,
+        description="Only those in whose name or description every one of these words occurs, in any case of letters.",
+    )
+    status: EventTypeStatus | None = strawberry.field(default=None, description="Only those of this status.")
+    audience: AudienceEnum | None = strawberry.field(default=None, description="Only those of this audience.")
+    owner: str | None = strawberry.field(default=None, description="Only those that the tenant of this name made.")
+
+    def criteria(self) -> Criteria:
+        """Raises BadInput."""
+        return Criteria(
+            name_prefix=storable(self.name_prefix or ""),
+            words=Words.parse(self.text or ""),
+            status=self.status.value if self.status else None,
+            audience=self.audience.value if self.audience else None,
+            owner=None if self.owner is None else storable(self.owner),
+        )
 
 
 @strawberry.input(description="A new event type, with its first schema.")
