@@ -121,7 +121,7 @@ def test_an_operator_may_do_everything(program: Program) -> None:
         assert program.run(*arguments, "--expires-in-days", "1").returncode == 0
     assert program.rows("SELECT count(*), count(DISTINCT action) FROM policies WHERE event_type = '*'") == [(6, 6)]
     assert program.rows("SELECT expires_at_us - created_at_us FROM api_keys") == [(86_400_000_000,)] * 2
-    assert program.rows("SELECT count(*) FROM tenants") == [(migration.VERSION,) for migration in MIGRATIONS]
+    assert program.rows("SELECT count(*) FROM tenants") == [(1,)]
 
 
 @pytest.mark.parametrize(
@@ -177,7 +177,7 @@ def test_serve_says_when_it_may_not_open_enough_files(program: Program) -> None:
 def test_migrate_makes_the_tables_once(program: Program) -> None:
     for _ in range(2):
         assert program.run("migrate").stdout == "The database is up to date.\n"
-    assert program.rows("SELECT version FROM schema_migrations") == [(1,)]
+    assert program.rows("SELECT version FROM schema_migrations") == [(one.VERSION,) for one in MIGRATIONS]
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

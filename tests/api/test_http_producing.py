@@ -69,6 +69,17 @@ async def test_an_event_in_structured_mode_is_persisted_once(send: Producer, con
     assert [found["eventId"] for found in await send.log()] == ["1"]
 
 
+async def test_the_same_event_in_another_mode_is_the_same(send: Producer) -> None:
+    """Structured mode may leave out what binary mode has to say: that the data is JSON."""
+    text = json.dumps(EVENT, separators=(",", ":")).encode()
+    for body, headers in ((text, {"content-type": "application/cloudevents+json"}), (b'{"train":"61"}', JSON_HEADERS)):
+        status, answer, _ = await send(ONE, body, **headers)
+        assert (status, answer["persistenceStatus"]) == (200, "Persisted")
+    assert [found["eventId"] for found in await send.log()] == ["1"]
+    other = {**JSON_HEADERS, "content-type": "application/json; charset=utf-8"}
+    assert (await send(ONE, b'{"train":"61"}', **other))[1]["code"] == "CONFLICT"
+
+
 async def test_a_batch_has_an_answer_for_each(send: Producer) -> None:
     events: list[object] = [
         EVENT,
