@@ -16,7 +16,7 @@ from event_issuer.domain.compatibility_proofs import Prover
 from event_issuer.domain.contracts import check_definition
 from event_issuer.domain.dialects import DEFAULT_DIALECT, Dialect, dialect_named
 from event_issuer.domain.errors import SchemaInvalid
-from event_issuer.domain.witnesses import Judge, Witness, is_witnessed, witnesses
+from event_issuer.domain.witnesses import WITNESS_CHARS_MAX, Judge, Witness, is_witnessed, witnesses
 
 UNDECIDED_RULE: Final = "undecided"
 
@@ -64,8 +64,8 @@ class CompatibilityVerdict(Enum):
 class CompatibilityProblem:
     """`path` is a JSON Pointer into the version that refuses `witness`, `rule` the keyword there.
 
-    Without a witness (`witnessed` is false, `witness` None) nothing was decided, and the message says why. The
-    witness of a problem may itself be None: JSON's null.
+    Without a witness (`witnessed` is false, `witness` None) nothing was decided, or the witness is too long to be
+    shown; the message says which. The witness of a problem may itself be None: JSON's null.
     """
 
     path: str
@@ -152,6 +152,8 @@ class _Sides:
 
 def _problem(witness: Witness, taking: str, refusing: str) -> CompatibilityProblem:
     message = f"The {taking} version takes a document that the {refusing} version refuses: {witness.message}"
+    if len(text_of(witness.document)) > WITNESS_CHARS_MAX:
+        return CompatibilityProblem(witness.path, witness.rule, f"{message} (the document is too long to be shown)")
     return CompatibilityProblem(witness.path, witness.rule, message, witnessed=True, witness=witness.document)
 
 

@@ -15,6 +15,28 @@ def cases(part: dict[str, object], keyword: str) -> list[list[Form]]:
     return [[holds, form_under(part, "then")], [{"not": holds}, form_under(part, "else")]]
 
 
+def cases_in(form: Form) -> int:
+    """How many choices of branches one value may have, with those of the values inside it in the sum."""
+    if isinstance(form, bool):
+        return 1
+    found = 1
+    for keyword in ("anyOf", "oneOf"):
+        if keyword in form:
+            found *= sum(map(cases_in, forms_under(form, keyword)))
+    for part in forms_under(form, "allOf"):
+        found *= cases_in(part)
+    if "if" in form:
+        holds = cases_in(form_under(form, "if"))
+        found *= holds * (cases_in(form_under(form, "then")) + cases_in(form_under(form, "else")))
+    required = form.get("dependentRequired")
+    found <<= min(len(required), 64) if isinstance(required, dict) else 0
+    for part in map_under(form, "dependentSchemas").values():
+        found *= 1 + cases_in(part)
+    inside = [form_under(form, keyword) for keyword in ("additionalProperties", "items", "contains", "not")]
+    inside += [*map_under(form, "properties").values(), *map_under(form, "patternProperties").values()]
+    return max(found + sum(cases_in(part) - 1 for part in (*inside, *forms_under(form, "prefixItems"))), 1)
+
+
 def branches_taken(found: Mapping[str, Form]) -> Iterable[Form]:
     """What follows from conditions that are known to hold, or not to hold."""
     for part in found.values():

@@ -9,7 +9,7 @@ the depth of the document: on the way down into a value, what is being proved ma
 """
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 import jsonschema_rs
 from jsonschema_rs.canonical import CanonicalizationError, Containment, Satisfiability
@@ -34,6 +34,7 @@ from event_issuer.domain.compatibility_parts import (
     applied_to_name,
     branches_taken,
     cases,
+    cases_in,
     counts_evaluated,
     excludes_type,
     has_opaque_keyword,
@@ -45,8 +46,15 @@ from event_issuer.domain.contracts import PATTERN_BYTES_MAX
 
 # Questions taken up in one proof. Real changes need some dozen; alternatives beside each other multiply.
 STEPS_MAX: Final = 400
-# Characters of the schemas handed to jsonschema-rs in one proof: it takes about 1 µs for ten of them.
-CHARS_MAX: Final = 500_000
+# Work of jsonschema-rs in one proof, in characters of schemas; one takes about 0.1 µs.
+WORK_MAX: Final = 4_000_000
+# A case, one choice of a branch for each choice there is, was measured to take up to a millisecond; from some hundred
+# on, jsonschema-rs gives up after a second.
+CASE_WORK: Final = 10_000
+CASES_MAX: Final = 256
+# To compare takes the product of the two: lists are compared member by member, and so are cases.
+CHARS_SQUARED: Final = 10_000
+PAIR_WORK: Final = 300
 # Schemas in which more alternatives than this apply to one value are not split into them.
 ALTERNATIVES_MAX: Final = 32
 
@@ -55,13 +63,22 @@ _OBJECT = ("properties", "patternProperties", "additionalProperties")
 _ARRAY = ("prefixItems", "items")
 
 
+class _Canonical(NamedTuple):
+    """A form as jsonschema-rs has it, with the characters it was made from and the cases in it."""
+
+    schema: jsonschema_rs.CanonicalSchema
+    chars: int
+    cases: int
+
+
 class Prover:
     """One proof: its steps are counted, so that it ends. Make a new one for each question."""
 
     def __init__(self, pair: Pair, steps_max: int = STEPS_MAX) -> None:
         self._pair = pair
         self._steps = steps_max
-        self._chars = CHARS_MAX
+        self._work = WORK_MAX
+        self._canonicals: dict[str, _Canonical | None] = {}
         self._open: dict[tuple[str, str], int] = {}
         self._depth = 0
         self._leaned = 0
@@ -115,25 +132,35 @@ class Prover:
         first, second = self._canonical(covering), self._canonical(covered)
         if first is None or second is None:
             return None
+        self._work -= first.chars * second.chars // CHARS_SQUARED + PAIR_WORK * first.cases * second.cases
+        if self._work < 0:
+            return None
         try:
-            answer = first.covers(second)
+            answer = first.schema.covers(second.schema)
         except CanonicalizationError:
             return None
         return None if answer == Containment.UNKNOWN else answer == Containment.YES
 
     def _disjoint(self, one: Form, other: Form) -> bool:
         both = self._canonical(all_of([one, other]))
-        return both is not None and both.satisfiability() == Satisfiability.NO
+        return both is not None and both.schema.satisfiability() == Satisfiability.NO
 
-    def _canonical(self, form: Form) -> jsonschema_rs.CanonicalSchema | None:
+    def _canonical(self, form: Form) -> _Canonical | None:
+        text = text_of(form)
+        if text not in self._canonicals:
+            self._canonicals[text] = self._canonicalized(form)
+        return self._canonicals[text]
+
+    def _canonicalized(self, form: Form) -> _Canonical | None:
         definitions = self._reachable(form)
         everything = [form, *definitions.values()]
-        self._chars -= sum(len(text_of(one)) for one in everything)
-        if self._chars < 0 or any(map(has_opaque, everything)):
+        chars, cases = sum(len(text_of(one)) for one in everything), max(map(cases_in, everything))
+        self._work -= chars + CASE_WORK * cases
+        if self._work < 0 or cases > CASES_MAX or any(map(has_opaque, everything)):
             return None
         schema = {"$schema": _SCHEMA, "$defs": definitions, **(form if isinstance(form, dict) else {"not": not form})}
         try:
-            return jsonschema_rs.canonicalize(
+            canonical = jsonschema_rs.canonicalize(
                 schema,
                 validate_formats=True,
                 offline=True,
@@ -141,6 +168,7 @@ class Prover:
             )
         except CanonicalizationError:
             return None
+        return _Canonical(canonical, chars, cases)
 
     def _reachable(self, form: Form) -> dict[str, Form]:
         found: dict[str, Form] = {}

@@ -20,19 +20,21 @@ from event_issuer.domain.compatibility_forms import (
     validator_of,
 )
 from event_issuer.domain.generating_scalars import numbers, texts
-from event_issuer.domain.generating_ways import Ways
+from event_issuer.domain.generating_ways import Steps, Ways
 
 # Steps of one search: values made, whole ones and parts, and ways looked at; some 20 µs each.
 STEPS_MAX: Final = 2_000
 # Alternatives looked at, and values kept, for one place in a document; for the document itself there is no such bound.
 ALTERNATIVES_BELOW: Final = 12
 VALUES_BELOW: Final = 5
-# Levels of a document: recursion that has to go on deeper has no document within our bounds either.
-LEVELS_MAX: Final = 16
+# Levels that documents have, round after round; each round has an equal share of the steps.
+LEVELS: Final = (2, 8, 40)
 # Items and properties of one value that is made.
-MEMBERS_MAX: Final = 300
+MEMBERS_MAX: Final = 1_000
 # Of alternatives, values in turn.
 _VARIANTS: Final = 3
+# Where nothing is asked for.
+_ANYTHING: Final[tuple[object, ...]] = (None, 0, "", [], {})
 _TYPES: Final = ("null", "boolean", "integer", "number", "string", "array", "object")
 
 Parts = list[dict[str, object]]
@@ -42,36 +44,49 @@ class Generator:
     """Makes values of forms that share `definitions`, until its work is done."""
 
     def __init__(self, definitions: Mapping[str, Form], steps_max: int = STEPS_MAX) -> None:
-        self._ways = Ways(definitions)
-        self._left = steps_max
+        self._steps = Steps(steps_max)
+        self._ways = Ways(definitions, self._steps)
+        self._levels = 0
+        self._cut = False  # whether something was left out for its depth
 
     @property
     def exhausted(self) -> bool:
-        return self._left <= 0
+        return self._steps.left <= 0
 
     def hurry(self, steps_max: int) -> None:
         """At most so many steps more."""
-        self._left = min(self._left, steps_max)
+        self._steps.left = min(self._steps.left, steps_max)
 
     def documents(self, form: Form) -> Iterator[object]:
-        """Each once; the ways to meet the form in turn, so that no way has to wait for the variants of another."""
+        """Each once; flat ones first, then deeper ones: recursion has no end. The ways to meet the form come in turn,
+        so that no way has to wait for the variants of another."""
         seen: set[str] = set()
-        for parts in self._ways.of(form):
-            self._left -= 1
-            if self.exhausted:
+        total = self._steps.left
+        for levels in LEVELS:
+            kept = max(self._steps.left - total // len(LEVELS), 0)  # for those that are deeper
+            self._steps.left -= kept
+            self._levels, self._cut = levels, False
+            for parts in self._ways.of(form):
+                for value in islice(self._values(parts, 0), _VARIANTS * 2):
+                    if (text := text_of(value)) not in seen:
+                        seen.add(text)
+                        yield value
+                if self.exhausted:
+                    break
+            self._steps.left = max(self._steps.left, 0) + kept
+            if not self._cut:
                 return
-            for value in islice(self._values(parts, 0), _VARIANTS * 2):
-                if (text := text_of(value)) not in seen:
-                    seen.add(text)
-                    yield value
 
     def _below(self, forms: Iterable[Form], level: int) -> list[object]:
         """The values of a place inside a document, few of them; none if there is no way to meet all the forms."""
-        if level > LEVELS_MAX or self.exhausted:
+        wanted = [form for form in forms if form is not True]
+        if not wanted:
+            return list(_ANYTHING)
+        if level > self._levels or self.exhausted:
+            self._cut = True
             return []
         found: dict[str, object] = {}
-        for parts in islice(self._ways.of({"allOf": list(forms)}), ALTERNATIVES_BELOW):
-            self._left -= 1
+        for parts in islice(self._ways.of({"allOf": wanted}), ALTERNATIVES_BELOW):
             for value in islice(self._values(parts, level), _VARIANTS):
                 found.setdefault(text_of(value), value)
             if len(found) >= VALUES_BELOW or self.exhausted:
@@ -79,7 +94,7 @@ class Generator:
         return list(found.values())[:VALUES_BELOW]
 
     def _values(self, parts: Parts, level: int) -> Iterator[object]:
-        self._left -= 1
+        self._steps.take()
         kinds = _kinds(parts)
         listed = _listed(parts)
         if listed is not None:
@@ -88,7 +103,7 @@ class Generator:
         for kind in _TYPES:
             if kind not in kinds or (kind == "integer" and "number" in kinds):
                 continue
-            self._left -= 1
+            self._steps.take()
             if kind == "object":
                 yield from self._objects(parts, level)
             elif kind == "array":
@@ -108,7 +123,7 @@ class Generator:
         if not all(values.values()):
             return
         for turn in range(max([len(options) for options in values.values()], default=1)):
-            self._left -= 1 + len(names) // 10
+            self._steps.take(1 + len(names) // 10)
             yield {name: options[min(turn, len(options) - 1)] for name, options in values.items()}
         yield from self._with_one_more(parts, values, level)
 
@@ -181,7 +196,7 @@ class Generator:
         if not all(options):
             return
         for turn in range(max([len(values) for values in options], default=1)):
-            self._left -= 1 + length // 10
+            self._steps.take(1 + length // 10)
             yield [values[min(turn, len(values) - 1)] for values in options]
         if length > 1:
             yield [values[index % len(values)] for index, values in enumerate(options)]

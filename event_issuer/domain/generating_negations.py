@@ -19,6 +19,7 @@ from event_issuer.domain.compatibility_forms import (
     map_under,
     matches,
     names_under,
+    references_in,
     text_of,
     validator_of,
 )
@@ -117,7 +118,7 @@ def _without_required(form: Schema, parts: Parts) -> Iterator[Schema]:
 
 def _with_wrong_property(form: Schema, parts: Parts) -> Iterator[Schema]:
     named, patterned = map_under(form, "properties"), map_under(form, "patternProperties")
-    for name, wanted in named.items():
+    for name, wanted in sorted(named.items(), key=lambda item: bool(references_in(item[1]))):  # recursion can wait
         if not any(_same(map_under(part, "properties").get(name), wanted) for part in parts):
             yield from _property(name, wanted)
     declared = [name for part in parts for name in map_under(part, "properties")]

@@ -44,11 +44,24 @@ _PLAIN_NEGATIONS: Final = ({"pattern"}, {"format"}, {"const"}, {"enum"}, {"multi
 Parts = list[dict[str, object]]
 
 
-class Ways:
-    """The ways of forms that share `definitions`."""
+class Steps:
+    """How much work is left: one step takes some 20 µs."""
 
-    def __init__(self, definitions: Mapping[str, Form]) -> None:
+    def __init__(self, most: int) -> None:
+        self.left = most
+
+    def take(self, steps: int = 1) -> bool:
+        """Whether there was work left."""
+        self.left -= steps
+        return self.left > 0
+
+
+class Ways:
+    """The ways of forms that share `definitions`; none more when the steps are used up."""
+
+    def __init__(self, definitions: Mapping[str, Form], steps: Steps) -> None:
         self._definitions = definitions
+        self._steps = steps
 
     def of(self, form: Form) -> Iterator[Parts]:
         """At least one way for each document that keeps the form, up to the bounds."""
@@ -107,7 +120,11 @@ class Ways:
                 return
             if isinstance(form, dict):
                 self._take_apart(form, to_do, parts, denied, chosen)
-        if choices > CHOICES_MAX or _contradict(parts):
+        if (
+            choices > CHOICES_MAX
+            or not self._steps.take(1 + (opened + len(parts) + len(denied)) // 8)
+            or _contradict(parts)
+        ):
             return
         if chosen:
             first, *others = chosen

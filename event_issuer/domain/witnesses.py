@@ -25,8 +25,8 @@ STEPS_AFTER_FIRST: Final = 500
 STEPS_OF_SECOND_LOOK: Final = 200
 # Documents judged in making one witness smaller.
 SHRINKING_MAX: Final = 200
-# A witness is to be read by a person.
-WITNESS_CHARS_MAX: Final = 4_000
+# Of a witness as JSON. What is longer is confirmed, but no person reads it.
+WITNESS_CHARS_MAX: Final = 20_000
 # Documents that show what a schema takes at all, in case that no way through the keywords leads to a witness.
 _PLAIN: Final[tuple[object, ...]] = (
     None,

@@ -73,7 +73,7 @@ def report(tally: Tally) -> int:
     print(f"unconfirmed witnesses  {counts['unconfirmed']:>9,}")
     print(f"crashes                {counts['crashes']:>9,}")
     p50, p99, longest = cuts[49] * 1e3, cuts[98] * 1e3, max(tally.seconds, default=0) * 1e3
-    print(f"one comparison         p50 {p50:.1f} ms, p99 {p99:.1f} ms, max {longest:.1f} ms")
+    print(f"one comparison (CPU)   p50 {p50:.1f} ms, p99 {p99:.1f} ms, max {longest:.1f} ms")
     for complaint in tally.complaints[:SHOWN_MAX]:
         print(complaint, file=sys.stderr)
     return 1 if tally.complaints else 0
