@@ -58,7 +58,7 @@ def schemas_in(form: Form) -> Iterator[dict[str, object]]:
         for keyword, value in schema.items():
             if keyword in MAPS:
                 to_do += value.values() if isinstance(value, dict) else ()
-            elif keyword not in ("const", "enum"):
+            elif keyword not in ("const", "enum") and not keyword.startswith(OPAQUE):
                 to_do += value if isinstance(value, list) else [value]
 
 

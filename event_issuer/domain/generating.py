@@ -204,6 +204,7 @@ class Generator:
             yield [values[min(turn, len(values) - 1)] for values in options]
         if length > 1:
             yield [values[index % len(values)] for index, values in enumerate(options)]
+            yield _distinct(options)
 
 
 def _kinds(parts: Parts) -> set[str]:
@@ -238,6 +239,17 @@ def _keeping(values: Iterable[object], parts: Parts) -> Iterator[object]:
     leaves = [leaves_of(part) | {key: part[key] for key in ("not",) if key in part} for part in parts]
     validator = validator_of({"allOf": leaves} if leaves else True)
     return (value for value in values if validator.is_valid(value))
+
+
+def _distinct(options: list[list[object]]) -> list[object]:
+    """One value of each place, rather one that no place before it has."""
+    taken: set[str] = set()
+    found: list[object] = []
+    for values in options:
+        chosen = next((value for value in values if text_of(value) not in taken), values[0])
+        taken.add(text_of(chosen))
+        found.append(chosen)
+    return found
 
 
 def _prefix_length(part: dict[str, object]) -> int:
