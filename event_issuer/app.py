@@ -21,6 +21,7 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 
 from event_issuer.contracts.catalogue import Catalogue
+from event_issuer.contracts.comparer import Comparer, Undecided
 from event_issuer.contracts.trial import SchemaTrial
 from event_issuer.db.changes import ChangeFeed
 from event_issuer.db.database import PING, Database, open_database
@@ -48,9 +49,10 @@ from event_issuer.graphql.context import Context, Operations
 from event_issuer.graphql.schema import build_schema
 from event_issuer.resolvers.access import Access
 from event_issuer.resolvers.deliveries import Deliveries
-from event_issuer.resolvers.event_types import EventTypeLimits, EventTypes, SchemaDocument
+from event_issuer.resolvers.event_types import EventTypeLimits, EventTypes
 from event_issuer.resolvers.events import Events
 from event_issuer.resolvers.produce import Producing
+from event_issuer.resolvers.schemas import SchemaDocument, Schemas
 from event_issuer.resolvers.subscriptions import SubscriptionLimits, Subscriptions
 from event_issuer.security.authentication import Authenticator
 from event_issuer.security.sealing import Sealer, parse_sealing_key
@@ -109,9 +111,16 @@ async def open_access(settings: Settings, clock: Clock = system_clock) -> AsyncI
 
 @asynccontextmanager
 async def open_issuer(
-    settings: Settings, public_url: str, *, clock: Clock = system_clock, random: Random | None = None
+    settings: Settings,
+    public_url: str,
+    *,
+    comparer: Comparer | None = None,
+    clock: Clock = system_clock,
+    random: Random | None = None,
 ) -> AsyncIterator[Issuer]:
     """Everything but the listening socket, running until the context ends; then what is under way is settled.
+
+    Without a `comparer` only a schema that may be any (mode NONE) becomes a next version.
 
     Raises SettingsInvalid, Unavailable.
     """
@@ -129,6 +138,7 @@ async def open_issuer(
         delivery = _Delivery(settings, database, log, feed, sealer, rules, public_url, clock, random or Random())
         operations = Operations(
             event_types=EventTypes(database, catalogue, trial, feed, clock, _event_type_limits(settings)),
+            schemas=Schemas(database, trial, comparer or Undecided(), feed, clock),
             producing=Producing(
                 log, catalogue, events_max=settings.batch_events_max, data_bytes_max=settings.data_bytes_max
             ),
@@ -289,7 +299,7 @@ def asgi_app(issuer: Issuer, settings: Settings) -> Starlette:
         return Context(caller, issuer.operations)
 
     async def document_of(request: Request, event_type: str, version: int) -> SchemaDocument:
-        return await issuer.operations.event_types.schema_document(await caller_of(request), event_type, version)
+        return await issuer.operations.schemas.document(await caller_of(request), event_type, version)
 
     return build_app(
         build_schema(),

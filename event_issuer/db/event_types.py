@@ -1,15 +1,14 @@
-"""Event types, their schema versions and partitions: statements."""
+"""Event types with their first schema and their partitions: statements."""
 
 from dataclasses import dataclass
 
 from piccolo.columns.combination import WhereRaw
 
 from event_issuer.db.changes import Topic, announce
-from event_issuer.db.paging import ById, page_by_id
-from event_issuer.db.tables import EventType, SchemaVersion
+from event_issuer.db.tables import EventType
 from event_issuer.db.work import Statement, Work
 from event_issuer.domain.errors import LimitExceeded
-from event_issuer.domain.paging import PageRequest, Slice
+from event_issuer.domain.paging import PageRequest
 from event_issuer.domain.time import Instant
 
 
@@ -98,26 +97,6 @@ async def page(request: PageRequest, key: str | None, name_prefix: str = "") -> 
     if before is not None:
         query = query.where(EventType.name < before)
     return list(await query.order_by(EventType.name, ascending=not request.backwards).limit(request.limit))
-
-
-async def schema_page(event_type_id: int, request: PageRequest) -> Slice[SchemaVersion]:
-    """In order of their ids, which is that of their versions."""
-    wanted = SchemaVersion.event_type_id == event_type_id
-    return await page_by_id(ById(SchemaVersion, SchemaVersion.id, wanted), request)
-
-
-async def schema_version(event_type_id: int, version: int) -> SchemaVersion | None:
-    both = (SchemaVersion.event_type_id == event_type_id) & (SchemaVersion.version == version)
-    return await SchemaVersion.objects().where(both).first()
-
-
-async def latest_schema(event_type_id: int) -> SchemaVersion | None:
-    query = SchemaVersion.objects().where(SchemaVersion.event_type_id == event_type_id)
-    return await query.order_by(SchemaVersion.version, ascending=False).first()
-
-
-async def schema_by_id(schema_id: int) -> SchemaVersion | None:
-    return await SchemaVersion.objects().where(SchemaVersion.id == schema_id).first()
 
 
 def tenant_name(tenant_id: int) -> Statement:

@@ -10,6 +10,7 @@ from event_issuer.resolvers.deliveries import Deliveries
 from event_issuer.resolvers.event_types import EventTypes
 from event_issuer.resolvers.events import Events
 from event_issuer.resolvers.produce import Producing
+from event_issuer.resolvers.schemas import Schemas
 from event_issuer.resolvers.subscriptions import Subscriptions
 
 
@@ -18,6 +19,7 @@ class Operations:
     """`public_url` has no slash at its end."""
 
     event_types: EventTypes
+    schemas: Schemas
     producing: Producing
     events: Events
     subscriptions: Subscriptions

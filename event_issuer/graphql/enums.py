@@ -4,6 +4,7 @@ from enum import Enum
 
 import strawberry
 
+from event_issuer.contracts.comparer import Verdict
 from event_issuer.domain import access, subscriptions
 from event_issuer.eventlog import reading
 from event_issuer.graphql.fields import value
@@ -26,6 +27,13 @@ class CompatibilityMode(Enum):
     FORWARD_TRANSITIVE = value("FORWARD_TRANSITIVE", "FORWARD with every earlier version.")
     BACKWARD_TRANSITIVE = value("BACKWARD_TRANSITIVE", "BACKWARD with every earlier version.")
     FULL_TRANSITIVE = value("FULL_TRANSITIVE", "FULL with every earlier version.")
+
+
+@strawberry.enum(description="Whether a schema may follow the earlier ones.")
+class CompatibilityVerdict(Enum):
+    COMPATIBLE = value(Verdict.COMPATIBLE.value, "It may: that is proved.")
+    INCOMPATIBLE = value(Verdict.INCOMPATIBLE.value, "It may not: `problems` have the documents that show it.")
+    UNDECIDED = value(Verdict.UNDECIDED.value, "Neither was found out; refused like INCOMPATIBLE.")
 
 
 @strawberry.enum(description="How records are judged that reach the log from outside the API.")

@@ -19,16 +19,8 @@ from event_issuer.graphql.enums import (
 )
 from event_issuer.graphql.fields import field
 from event_issuer.graphql.ids import encode_id
-from event_issuer.graphql.scalars import (
-    JSON,
-    URL,
-    DateTime,
-    Long,
-    datetime_or_none,
-    json_or_none,
-    long_or_none,
-    stored_json,
-)
+from event_issuer.graphql.scalars import JSON, DateTime, Long, datetime_or_none, long_or_none
+from event_issuer.graphql.schemas import SchemaVersion
 from event_issuer.resolvers.event_types import EventTypeSpec
 from event_issuer.resolvers.event_types import EventValidation as Judgement
 
@@ -42,26 +34,6 @@ class Violation:
     @classmethod
     def of(cls, broken: BrokenRule) -> "Violation":
         return cls(path=broken.path, rule=broken.rule, message=broken.message)
-
-
-@strawberry.type(description="One JSON Schema of an event type: the contract that its events' data keep.")
-class SchemaVersion(connections.Node):
-    version: int = strawberry.field(description="1, 2, … in order of registration.")
-    definition: JSON = strawberry.field(description="The JSON Schema.")
-    dataschema: URL = strawberry.field(description="Where the schema is served; immutable.")
-    example: JSON | None = strawberry.field(description="Data that keeps this contract.")
-    created_at: DateTime = strawberry.field(description="When it was registered.")
-
-    @classmethod
-    def of(cls, row: tables.SchemaVersion, event_type: str, public_url: str) -> "SchemaVersion":
-        return cls(
-            id=strawberry.ID(encode_id("SchemaVersion", row.id)),
-            version=row.version,
-            definition=stored_json(row.definition),
-            dataschema=URL(f"{public_url}/v1/schemas/{event_type}/{row.version}"),
-            example=json_or_none(row.example),
-            created_at=DateTime(row.created_at_us),
-        )
 
 
 @strawberry.type(description="An organisation whose objects no other tenant sees.")
@@ -113,7 +85,7 @@ class EventType(connections.Node):
 
     @field("The newest schema version.")
     async def latest_schema(self, info: Asked) -> SchemaVersion | None:
-        found = await info.context.do.event_types.latest_schema(info.context.caller, self.row)
+        found = await info.context.do.schemas.latest(info.context.caller, self.row)
         return None if found is None else SchemaVersion.of(found, self.row.name, info.context.do.public_url)
 
     @field("All schema versions, the oldest first.")
@@ -121,7 +93,7 @@ class EventType(connections.Node):
         self, info: Asked, first: First = None, after: After = None, last: Last = None, before: Before = None
     ) -> Connection[SchemaVersion] | None:
         request = page_request(first, after, last, before)
-        found = await info.context.do.event_types.schemas(info.context.caller, self.row, request)
+        found = await info.context.do.schemas.page(info.context.caller, self.row, request)
         url = info.context.do.public_url
         return connection(found, lambda row: row.id, lambda row: SchemaVersion.of(row, self.row.name, url))
 

@@ -12,6 +12,7 @@ from event_issuer.graphql.events import CloudEventInput, ProducedEvent, ProduceE
 from event_issuer.graphql.fields import mutation
 from event_issuer.graphql.ids import existing_number
 from event_issuer.graphql.scalars import CloudEvent
+from event_issuer.graphql.schemas import RegisterSchemaInput, RegisterSchemaPayload
 from event_issuer.graphql.subscriptions import (
     CreateWebhookSubscriptionInput,
     CreateWebhookSubscriptionPayload,
@@ -46,6 +47,17 @@ class Mutation:
     ) -> EventTypePayload | None:
         row = await info.context.do.event_types.create(info.context.caller, input.spec())
         return EventTypePayload(event_type=EventType.of(row))
+
+    @mutation(
+        "Makes a schema the next version of your event type, after a trial and a comparison with the earlier ones. "
+        "Refused with SCHEMA_INCOMPATIBLE, its `problems` in the error's extensions, where the mode is not kept."
+    )
+    async def register_schema(
+        self, info: Asked, input: Annotated[RegisterSchemaInput, strawberry.argument(description="The schema.")]
+    ) -> RegisterSchemaPayload | None:
+        wanted = (input.event_type, input.schema, input.example)
+        registered = await info.context.do.schemas.register(info.context.caller, *wanted)
+        return RegisterSchemaPayload.of(registered, info.context.do.public_url)
 
     @mutation("Makes a subscription. Its endpoint is asked whether it wants to receive before the first event.")
     async def create_webhook_subscription(

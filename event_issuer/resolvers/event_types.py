@@ -15,7 +15,7 @@ from event_issuer.db import event_types as sql
 from event_issuer.db.access import Audit, audit
 from event_issuer.db.changes import ChangeFeed
 from event_issuer.db.database import Database
-from event_issuer.db.tables import EventType, SchemaVersion
+from event_issuer.db.tables import EventType
 from event_issuer.db.work import Work
 from event_issuer.domain.access import Action, Audience, Caller
 from event_issuer.domain.errors import BadInput, Conflict, NotFound, Violation
@@ -64,14 +64,6 @@ class EventValidation:
     schema_version: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class SchemaDocument:
-    """`is_public`: of an OPEN type, so that caches of all kinds may keep it."""
-
-    body: bytes
-    is_public: bool
-
-
 class EventTypes:
     def __init__(
         self,
@@ -111,12 +103,12 @@ class EventTypes:
     async def get(self, caller: Caller, name: str) -> EventType | None:
         caller.authorise_presence()
         row = await sql.by_name(name)
-        return row if row is not None and _may_see(caller, row) else None
+        return row if row is not None and may_see(caller, row) else None
 
     async def by_id(self, caller: Caller, event_type_id: int) -> EventType | None:
         caller.authorise_presence()
         row = await sql.by_id(event_type_id)
-        return row if row is not None and _may_see(caller, row) else None
+        return row if row is not None and may_see(caller, row) else None
 
     async def page(self, caller: Caller, request: PageRequest, name_prefix: str = "") -> Slice[EventType]:
         """In name order. Reads on over types that this caller may not see, until the page is full."""
@@ -125,34 +117,15 @@ class EventTypes:
         key = request.before if request.backwards else request.after
         while len(found) < request.limit:
             rows = await sql.page(request, key, name_prefix)
-            found += [row for row in rows if _may_see(caller, row)]
+            found += [row for row in rows if may_see(caller, row)]
             if len(rows) < request.limit:
                 break
             key = rows[-1].name
         return sliced(found[: request.limit], request)
 
-    async def latest_schema(self, caller: Caller, event_type: EventType) -> SchemaVersion | None:
-        self._authorise_sight(caller, event_type)
-        return await sql.latest_schema(event_type.id)
-
-    async def schemas(self, caller: Caller, event_type: EventType, request: PageRequest) -> Slice[SchemaVersion]:
-        self._authorise_sight(caller, event_type)
-        return await sql.schema_page(event_type.id, request)
-
-    def _authorise_sight(self, caller: Caller, event_type: EventType) -> None:
-        if not _may_see(caller, event_type):
-            raise NotFound("There is no such event type.")
-
     async def owner_name(self, caller: Caller, event_type: EventType) -> str:
-        self._authorise_sight(caller, event_type)
+        authorise_sight(caller, event_type)
         return str((await self._database.read(sql.tenant_name(event_type.tenant_id)))[0][0])
-
-    async def schema_by_id(self, caller: Caller, schema_id: int) -> tuple[SchemaVersion, str] | None:
-        """The schema version and its event type's name."""
-        caller.authorise_presence()
-        found = await sql.schema_by_id(schema_id)
-        row = await sql.by_id(found.event_type_id) if found is not None else None
-        return (found, row.name) if found is not None and row is not None and _may_see(caller, row) else None
 
     async def validate_event(self, caller: Caller, value: object) -> EventValidation:
         """Whether the event would be accepted; changes nothing. Raises NotFound for an unknown type."""
@@ -165,20 +138,6 @@ class EventTypes:
         if entry is None or not _may_see_entry(caller, entry.name, entry.audience, entry.tenant_id):
             raise NotFound(f"There is no event type {event.type!r:.200} that you may see.")
         return EventValidation(data_violations(entry, event, document, self._limits.data_bytes_max), entry.version)
-
-    async def schema_document(self, caller: Caller, name: str, version: int) -> SchemaDocument:
-        """One schema as it was registered; those of OPEN types for anyone. Raises NotFound."""
-        row = await self._authorise_reader(caller, name)
-        found = await sql.schema_version(row.id, version)
-        if found is None:
-            raise NotFound(f"The event type {name!r:.200} has no schema version {version}.")
-        return SchemaDocument(found.definition.encode(), row.audience == Audience.OPEN)
-
-    async def _authorise_reader(self, caller: Caller, name: str) -> EventType:
-        row = await sql.by_name(name)
-        if row is None or not _may_see(caller, row):
-            raise NotFound(f"There is no event type {name!r:.200}.")
-        return row
 
 
 def data_violations(
@@ -196,7 +155,13 @@ def data_violations(
     return () if entry.contract.accepts(document) else entry.contract.violations(document)
 
 
-def _may_see(caller: Caller, row: EventType) -> bool:
+def authorise_sight(caller: Caller, event_type: EventType) -> None:
+    """Raises NotFound where `may_see` says no."""
+    if not may_see(caller, event_type):
+        raise NotFound("There is no such event type.")
+
+
+def may_see(caller: Caller, row: EventType) -> bool:
     return _may_see_entry(caller, row.name, Audience(row.audience), row.tenant_id)
 
 
@@ -233,12 +198,13 @@ def _new(caller: Caller, spec: EventTypeSpec) -> sql.NewEventType:
         validation=spec.validation,
         partition_count=spec.partitions,
         deduplicates=spec.deduplicates,
-        definition=_as_text(spec.definition),
-        example=None if spec.example is None else _as_text(spec.example),
+        definition=as_text(spec.definition),
+        example=None if spec.example is None else as_text(spec.example),
         retention_s=spec.retention_s,
         retention_bytes=spec.retention_bytes,
     )
 
 
-def _as_text(value: object) -> str:
+def as_text(value: object) -> str:
+    """A schema or an example as it is stored: integers of any size exact."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))

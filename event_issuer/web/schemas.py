@@ -14,7 +14,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from event_issuer.domain.errors import Forbidden, NotFound
-from event_issuer.resolvers.event_types import SchemaDocument
+from event_issuer.resolvers.schemas import SchemaDocument
 from event_issuer.web.problems import no_such_path
 
 MEDIA_TYPE: Final = "application/schema+json"

@@ -9,12 +9,10 @@ from event_issuer.db.event_types import (
     by_id,
     by_name,
     insert,
-    latest_schema,
     partitions_of,
-    schema_version,
 )
 from event_issuer.db.tables import TABLES
-from tests.db.rows import NOW, add_tenant, execute, new_event_type, select
+from tests.db.rows import NOW, add_tenant, new_event_type, select
 
 NAME = "acme.train.arrived.v1"
 
@@ -71,27 +69,6 @@ async def test_a_name_that_is_taken_changes_nothing(database: Database) -> None:
         assert await select(database, f"SELECT COUNT(*) FROM {table}") == [(1,)]
 
 
-async def test_schemas_are_found_by_their_version(database: Database) -> None:
-    event_type_id = await database.run(insert(new_event_type(await add_tenant(database), NAME), NOW))
-    assert event_type_id is not None
-    await execute(
-        database,
-        "INSERT INTO schema_versions (event_type_id, version, definition, created_at_us) VALUES ($1, 2, 'true', 9)",
-        (event_type_id,),
-    )
-    first, latest = await schema_version(event_type_id, 1), await latest_schema(event_type_id)
-    assert first is not None
-    assert latest is not None
-    assert first.to_dict() == {
-        "id": first.id,
-        "event_type_id": event_type_id,
-        "version": 1,
-        "definition": '{"type":"object"}',
-        "example": None,
-        "created_at_us": NOW,
-    }
-    assert (latest.version, latest.definition) == (2, "true")
-    assert await schema_version(event_type_id, 3) is None
-    assert await latest_schema(999) is None
+async def test_what_is_not_there_is_none(database: Database) -> None:
     assert await by_name("acme.other.v1") is None
     assert await by_id(999) is None

@@ -15,7 +15,7 @@ from strawberry.types import Info
 
 from event_issuer.domain.errors import BadInput, Forbidden, NotFound, Unauthenticated, Violation
 from event_issuer.graphql.caches import DocumentCache
-from event_issuer.resolvers.event_types import SchemaDocument
+from event_issuer.resolvers.schemas import SchemaDocument
 from event_issuer.web.health import Check
 from event_issuer.web.routes import build_app
 
