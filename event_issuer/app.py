@@ -22,7 +22,9 @@ from starlette.requests import Request
 
 from event_issuer.contracts.catalogue import Catalogue
 from event_issuer.contracts.comparer import Comparer, Undecided
+from event_issuer.contracts.judges import Judges
 from event_issuer.contracts.trial import SchemaTrial
+from event_issuer.contracts.versions import Versions
 from event_issuer.db.changes import ChangeFeed
 from event_issuer.db.database import PING, Database, open_database
 from event_issuer.db.migrate import migrate
@@ -34,6 +36,7 @@ from event_issuer.delivery.handshake import Handshaker
 from event_issuer.delivery.leases import Leaser
 from event_issuer.delivery.upkeep import Upkeep
 from event_issuer.domain.access import ANONYMOUS, Caller
+from event_issuer.domain.dataschemas import SchemaUrls
 from event_issuer.domain.errors import SettingsInvalid, Unauthenticated, Unavailable
 from event_issuer.domain.subscriptions import DeliverySettings
 from event_issuer.domain.time import Clock, system_clock
@@ -134,13 +137,15 @@ async def open_issuer(
         trial = SchemaTrial(timeout_s=settings.schema_trial_timeout_s)
         stack.push_async_callback(trial.close)
         catalogue = Catalogue(database, feed)
+        urls = SchemaUrls(public_url)
+        judges = Judges(Versions(feed), urls)
         rules = AddressRules(settings.allowed_networks, settings.http_allowed)
         delivery = _Delivery(settings, database, log, feed, sealer, rules, public_url, clock, random or Random())
         operations = Operations(
-            event_types=EventTypes(database, catalogue, trial, feed, clock, _event_type_limits(settings)),
+            event_types=EventTypes(database, catalogue, judges, trial, feed, clock, _event_type_limits(settings)),
             schemas=Schemas(database, trial, comparer or Undecided(), feed, clock),
             producing=Producing(
-                log, catalogue, events_max=settings.batch_events_max, data_bytes_max=settings.data_bytes_max
+                log, catalogue, judges, events_max=settings.batch_events_max, data_bytes_max=settings.data_bytes_max
             ),
             events=Events(database, log, catalogue),
             subscriptions=Subscriptions(
@@ -148,7 +153,7 @@ async def open_issuer(
             ),
             deliveries=Deliveries(database, clock),
             log_id=log.log_id,
-            public_url=public_url,
+            schema_urls=urls,
         )
         retention = Retention(database, log, clock, _retention_bounds(settings))
         heads = HeadWatch(log, lambda: list(delivery.leaser.epochs()))

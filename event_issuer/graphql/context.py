@@ -6,6 +6,7 @@ from typing import TypeAlias
 from strawberry.types import Info
 
 from event_issuer.domain.access import Caller
+from event_issuer.domain.dataschemas import SchemaUrls
 from event_issuer.resolvers.deliveries import Deliveries
 from event_issuer.resolvers.event_types import EventTypes
 from event_issuer.resolvers.events import Events
@@ -16,8 +17,6 @@ from event_issuer.resolvers.subscriptions import Subscriptions
 
 @dataclass(frozen=True, slots=True)
 class Operations:
-    """`public_url` has no slash at its end."""
-
     event_types: EventTypes
     schemas: Schemas
     producing: Producing
@@ -25,7 +24,7 @@ class Operations:
     subscriptions: Subscriptions
     deliveries: Deliveries
     log_id: str
-    public_url: str
+    schema_urls: SchemaUrls
 
 
 @dataclass(frozen=True, slots=True)

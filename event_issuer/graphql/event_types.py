@@ -86,7 +86,7 @@ class EventType(connections.Node):
     @field("The newest schema version.")
     async def latest_schema(self, info: Asked) -> SchemaVersion | None:
         found = await info.context.do.schemas.latest(info.context.caller, self.row)
-        return None if found is None else SchemaVersion.of(found, self.row.name, info.context.do.public_url)
+        return None if found is None else SchemaVersion.of(found, self.row.name, info.context.do.schema_urls)
 
     @field("All schema versions, the oldest first.")
     async def schemas(
@@ -94,8 +94,8 @@ class EventType(connections.Node):
     ) -> Connection[SchemaVersion] | None:
         request = page_request(first, after, last, before)
         found = await info.context.do.schemas.page(info.context.caller, self.row, request)
-        url = info.context.do.public_url
-        return connection(found, lambda row: row.id, lambda row: SchemaVersion.of(row, self.row.name, url))
+        urls = info.context.do.schema_urls
+        return connection(found, lambda row: row.id, lambda row: SchemaVersion.of(row, self.row.name, urls))
 
 
 @strawberry.input(description="Which event types to list.")

@@ -57,7 +57,7 @@ class Mutation:
     ) -> RegisterSchemaPayload | None:
         wanted = (input.event_type, input.schema, input.example)
         registered = await info.context.do.schemas.register(info.context.caller, *wanted)
-        return RegisterSchemaPayload.of(registered, info.context.do.public_url)
+        return RegisterSchemaPayload.of(registered, info.context.do.schema_urls)
 
     @mutation("Makes a subscription. Its endpoint is asked whether it wants to receive before the first event.")
     async def create_webhook_subscription(

@@ -34,7 +34,7 @@ async def _event_type(info: Asked, keys: list[int]) -> Found:
 
 async def _schema_version(info: Asked, keys: list[int]) -> Found:
     found = await info.context.do.schemas.by_id(info.context.caller, keys[0])
-    return None if found is None else SchemaVersion.of(*found, info.context.do.public_url)
+    return None if found is None else SchemaVersion.of(*found, info.context.do.schema_urls)
 
 
 async def _subscription(info: Asked, keys: list[int]) -> Found:

@@ -3,6 +3,7 @@
 import strawberry
 
 from event_issuer.db import tables
+from event_issuer.domain.dataschemas import SchemaUrls
 from event_issuer.domain.errors import SchemaProblem
 from event_issuer.graphql import connections
 from event_issuer.graphql.enums import CompatibilityMode, CompatibilityVerdict
@@ -20,12 +21,12 @@ class SchemaVersion(connections.Node):
     created_at: DateTime = strawberry.field(description="When it was registered.")
 
     @classmethod
-    def of(cls, row: tables.SchemaVersion, event_type: str, public_url: str) -> "SchemaVersion":
+    def of(cls, row: tables.SchemaVersion, event_type: str, urls: SchemaUrls) -> "SchemaVersion":
         return cls(
             id=strawberry.ID(encode_id("SchemaVersion", row.id)),
             version=row.version,
             definition=stored_json(row.definition),
-            dataschema=URL(f"{public_url}/v1/schemas/{event_type}/{row.version}"),
+            dataschema=URL(urls.of(event_type, row.version)),
             example=json_or_none(row.example),
             created_at=DateTime(row.created_at_us),
         )
@@ -85,6 +86,6 @@ class RegisterSchemaPayload:
     created: bool = strawberry.field(description="False where it was the latest version already.")
 
     @classmethod
-    def of(cls, registered: schemas.RegisteredSchema, public_url: str) -> "RegisterSchemaPayload":
-        version = SchemaVersion.of(registered.row, registered.event_type.name, public_url)
+    def of(cls, registered: schemas.RegisteredSchema, urls: SchemaUrls) -> "RegisterSchemaPayload":
+        version = SchemaVersion.of(registered.row, registered.event_type.name, urls)
         return cls(schema_version=version, created=registered.created)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from event_issuer.contracts.catalogue import Catalogue, CatalogueEntry
+from event_issuer.contracts.judges import Judges
 from event_issuer.contracts.trial import SchemaTrial
 from event_issuer.db import event_types as sql
 from event_issuer.db.access import Audit, audit
@@ -18,7 +19,7 @@ from event_issuer.db.database import Database
 from event_issuer.db.tables import EventType
 from event_issuer.db.work import Work
 from event_issuer.domain.access import Action, Audience, Caller
-from event_issuer.domain.errors import BadInput, Conflict, NotFound, Violation
+from event_issuer.domain.errors import BadInput, Conflict, ContractBroken, NotFound, Violation
 from event_issuer.domain.events import CloudEvent
 from event_issuer.domain.json_format import read_event
 from event_issuer.domain.paging import PageRequest, Slice, sliced
@@ -69,12 +70,13 @@ class EventTypes:
         self,
         database: Database,
         catalogue: Catalogue,
+        judges: Judges,
         trial: SchemaTrial,
         feed: ChangeFeed,
         clock: Clock,
         limits: EventTypeLimits,
     ) -> None:
-        self._database, self._catalogue, self._trial = database, catalogue, trial
+        self._database, self._catalogue, self._judges, self._trial = database, catalogue, judges, trial
         self._feed, self._clock, self._limits = feed, clock, limits
 
     async def create(self, caller: Caller, spec: EventTypeSpec) -> EventType:
@@ -137,6 +139,11 @@ class EventTypes:
         entry = await self._catalogue.entry(event.type)
         if entry is None or not _may_see_entry(caller, entry.name, entry.audience, entry.tenant_id):
             raise NotFound(f"There is no event type {event.type!r:.200} that you may see.")
+        if "dataschema" in event.attributes:
+            try:
+                entry = await self._judges.named(entry, event.attributes["dataschema"])
+            except ContractBroken as refusal:
+                return EventValidation(refusal.violations, None)
         return EventValidation(data_violations(entry, event, document, self._limits.data_bytes_max), entry.version)
 
 

@@ -15,6 +15,7 @@ import orjson
 from msgspec import Raw
 
 from event_issuer.contracts.catalogue import Catalogue, CatalogueEntry
+from event_issuer.contracts.judges import Judges
 from event_issuer.domain.access import Action, Caller
 from event_issuer.domain.errors import (
     Conflict,
@@ -62,8 +63,10 @@ class Produced:
 
 
 class Producing:
-    def __init__(self, log: EventLog, catalogue: Catalogue, *, events_max: int, data_bytes_max: int) -> None:
-        self._log, self._catalogue = log, catalogue
+    def __init__(
+        self, log: EventLog, catalogue: Catalogue, judges: Judges, *, events_max: int, data_bytes_max: int
+    ) -> None:
+        self._log, self._catalogue, self._judges = log, catalogue, judges
         self._events_max, self._data_bytes_max = events_max, data_bytes_max
 
     async def produce(self, caller: Caller, values: Sequence[object]) -> list[Produced]:
@@ -82,6 +85,9 @@ class Producing:
                 result.event, result.attributes = event, event.attributes
                 name = event.attributes["type"]
                 entry = self._catalogue.known(name) or await self._catalogue.entry(name)
+                entry = _authorised(caller, event, entry)
+                if "dataschema" in event.attributes:
+                    entry = await self._judges.named(entry, event.attributes["dataschema"])
                 record = self._accept(caller, event, document, entry)
             except IssuerError as refusal:
                 result.reject(refusal)
@@ -95,9 +101,8 @@ class Producing:
             await self._append(accepted, records)
         return results
 
-    def _accept(self, caller: Caller, event: CloudEvent, document: object, entry: CatalogueEntry | None) -> NewRecord:
+    def _accept(self, caller: Caller, event: CloudEvent, document: object, entry: CatalogueEntry) -> NewRecord:
         """The record of an event that may go into the log; raises what is wrong with it otherwise."""
-        entry = _authorised(caller, event, entry)
         violations = data_violations(entry, event, document, self._data_bytes_max)
         if violations:
             raise _broken(violations)

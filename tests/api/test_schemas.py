@@ -15,6 +15,8 @@ REGISTER = """mutation ($input: RegisterSchemaInput!) { registerSchema(input: $i
   created schemaVersion { id version definition dataschema example } } }"""
 CHECK = """query ($type: String!, $schema: JSON!) { checkCompatibility(eventType: $type, schema: $schema) {
   verdict mode problems { path rule message againstVersion witness } } }"""
+VALIDATE = """query ($event: CloudEvent!) { validateEvent(event: $event) {
+  valid schemaVersion violations { path } } }"""
 VERSIONS = """query ($name: String!) { eventType(name: $name) {
   latestSchema { version } schemas { nodes { version definition } } } }"""
 COUNTS = "SELECT (SELECT COUNT(*) FROM schema_versions), (SELECT COUNT(*) FROM audit_entries WHERE action = 'register')"
@@ -182,3 +184,47 @@ async def test_who_manages_types_may_ask_about_those_in_sight(operator: Partner,
     reader = await partners.invite("umbrella")
     with pytest.raises(Refused, match="FORBIDDEN"):
         await check(reader, STRICTER)
+
+
+async def test_an_event_may_name_the_version_that_judges_it(operator: Partner) -> None:
+    await operator.create_type()
+    await register(operator, STRICTER)
+    url = f"https://events.example.com/v1/schemas/{TYPE}"
+    await operator.create_type("another.type")
+    foreign = event("4", data={"train": "1", "delay": 2}, dataschema="https://schemas.example.com/trains/1")
+    sent = await operator.produce(
+        event("1", dataschema=f"{url}/1"),
+        event("2", dataschema=f"{url}/2", data={"train": "1", "delay": 2}),
+        event("3", dataschema=f"{url}/2"),
+        foreign,
+        event("5", dataschema=f"{url}/3"),
+        event("6", dataschema="https://events.example.com/v1/schemas/another.type/1"),
+    )
+    assert [result["status"] for result in sent["results"]] == [
+        "PERSISTED",
+        "PERSISTED",
+        "REJECTED",
+        "PERSISTED",
+        "REJECTED",
+        "REJECTED",
+    ]
+    assert [result["event"] and result["event"]["schemaVersion"] for result in sent["results"][:2]] == [1, 2]
+    assert sent["results"][1]["event"]["cloudEvent"]["dataschema"] == f"{url}/2"
+    assert sent["results"][2]["violations"][0]["rule"] == "required"
+    for result in sent["results"][4:]:
+        (violation,) = result["violations"]
+        assert (violation["path"], violation["rule"]) == ("/dataschema", "dataschema")
+        assert result["problem"]["code"] == "CONTRACT_BROKEN"
+
+
+async def test_validation_says_which_version_judges(operator: Partner) -> None:
+    await operator.create_type()
+    await register(operator, STRICTER)
+    url = f"https://events.example.com/v1/schemas/{TYPE}"
+    judged = []
+    for version in (1, 2, 3):
+        value = event("1", dataschema=f"{url}/{version}")
+        answer = (await operator.ask(VALIDATE, event=value))["validateEvent"]
+        paths = [violation["path"] for violation in answer["violations"]]
+        judged.append((answer["valid"], answer["schemaVersion"], paths))
+    assert judged == [(True, 1, []), (False, 2, [""]), (False, None, ["/dataschema"])]
