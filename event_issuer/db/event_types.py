@@ -1,12 +1,14 @@
 """Event types with their first schema and their partitions: statements."""
 
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from typing import TypeAlias
 
 from piccolo.columns.combination import WhereRaw
 
 from event_issuer.db.changes import Topic, announce
 from event_issuer.db.tables import EventType
-from event_issuer.db.work import Statement, Work
+from event_issuer.db.work import Dialect, Statement, Work
 from event_issuer.domain.errors import LimitExceeded
 from event_issuer.domain.paging import PageRequest
 from event_issuer.domain.time import Instant
@@ -69,6 +71,49 @@ def insert(new: NewEventType, now: Instant) -> Work[int | None]:
         )
     yield from announce(Topic.EVENT_TYPE, event_type_id, now)
     return event_type_id
+
+
+@dataclass(frozen=True, slots=True)
+class CurrentEventType:
+    """What a change may look at, locked for it. The fields are columns."""
+
+    id: int
+    description: str
+    audience: str
+    compatibility: str
+    validation: str
+    status: str
+    deprecated_at_us: Instant | None
+    sunset_at_us: Instant | None
+    migration_url: str | None
+    retention_s: int | None
+    retention_bytes: int | None
+
+
+Decision: TypeAlias = Callable[[CurrentEventType], Mapping[str, object]]
+
+
+def alter(
+    dialect: Dialect, tenant_id: int, name: str, decide: Decision, now: Instant
+) -> Work[tuple[int, Mapping[str, object]] | None]:
+    """Sets the columns that `decide` returns; the type's id and these columns. What it raises undoes everything.
+
+    None when the tenant has no such event type.
+    """
+    names = ", ".join(field.name for field in fields(CurrentEventType))
+    lock = " FOR UPDATE" if dialect == "postgresql" else ""
+    rows = yield Statement(
+        f"SELECT {names} FROM event_types WHERE name = $1 AND tenant_id = $2{lock}", (name, tenant_id)
+    )
+    if not rows:
+        return None
+    current = CurrentEventType(*rows[0])
+    changes = decide(current)
+    if changes:
+        assignments = ", ".join(f"{name} = ${number}" for number, name in enumerate(changes, 2))
+        yield Statement(f"UPDATE event_types SET {assignments} WHERE id = $1", (current.id, *changes.values()))
+        yield from announce(Topic.EVENT_TYPE, current.id, now)
+    return current.id, changes
 
 
 async def by_name(name: str) -> EventType | None:

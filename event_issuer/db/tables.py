@@ -69,6 +69,8 @@ class EventType(Table, tablename="event_types"):
     retention_s = BigInt(null=True, default=None)
     retention_bytes = BigInt(null=True, default=None)
     created_at_us = BigInt()
+    deprecated_at_us = BigInt(null=True, default=None)
+    migration_url = Text(null=True, default=None)
 
 
 class SchemaVersion(Table, tablename="schema_versions"):

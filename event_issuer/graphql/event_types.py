@@ -17,10 +17,11 @@ from event_issuer.graphql.enums import (
     EventTypeStatus,
     ValidationMode,
 )
-from event_issuer.graphql.fields import field
+from event_issuer.graphql.fields import field, maybe
 from event_issuer.graphql.ids import encode_id
-from event_issuer.graphql.scalars import JSON, DateTime, Long, datetime_or_none, long_or_none
+from event_issuer.graphql.scalars import JSON, URL, DateTime, Long, datetime_or_none, long_or_none, url_or_none
 from event_issuer.graphql.schemas import SchemaVersion
+from event_issuer.resolvers.event_type_changes import EventTypeChange
 from event_issuer.resolvers.event_types import EventTypeSpec
 from event_issuer.resolvers.event_types import EventValidation as Judgement
 
@@ -54,6 +55,8 @@ class EventType(connections.Node):
     partitions: int = strawberry.field(description="Events of one partition key stay in one of them, in order.")
     status: EventTypeStatus = strawberry.field(description="Whether it is still to be used.")
     sunset_at: DateTime | None = strawberry.field(description="From when it is no longer produced.")
+    deprecated_at: DateTime | None = strawberry.field(description="Since when it is deprecated.")
+    migration_url: URL | None = strawberry.field(description="Where it is said what to use instead.")
     retention_seconds: Long | None = strawberry.field(
         description="How long its events stay in the log; the server's default when null."
     )
@@ -74,6 +77,8 @@ class EventType(connections.Node):
             partitions=row.partition_count,
             status=EventTypeStatus(row.status),
             sunset_at=datetime_or_none(row.sunset_at_us),
+            deprecated_at=datetime_or_none(row.deprecated_at_us),
+            migration_url=url_or_none(row.migration_url),
             retention_seconds=long_or_none(row.retention_s),
             retention_bytes=long_or_none(row.retention_bytes),
         )
@@ -140,6 +145,50 @@ class CreateEventTypeInput:
             deduplicates=self.deduplicates is not False,
             retention_s=self.retention_seconds,
             retention_bytes=self.retention_bytes,
+        )
+
+
+@strawberry.input(description="What is to change: absent stays as it is, null unsets.")
+class UpdateEventTypeInput:
+    event_type: str = strawberry.field(description="The event type's name.")
+    description: str | None = strawberry.field(default=None, description="What its events say, for people.")
+    audience: AudienceEnum | None = strawberry.field(
+        default=None, description="Who may consume it; subscriptions that there are go on."
+    )
+    compatibility: CompatibilityMode | None = strawberry.field(
+        default=None, description="What a next schema version must keep from now on."
+    )
+    validation: ValidationMode | None = strawberry.field(
+        default=None, description="How records are judged that reach the log from outside the API."
+    )
+    status: EventTypeStatus | None = strawberry.field(
+        default=None, description="DEPRECATED is told with every delivery; ACTIVE takes it back, with all it said."
+    )
+    sunset_at: DateTime | None = strawberry.field(
+        default=strawberry.UNSET,
+        description="From when a DEPRECATED type is no longer produced. Once announced it moves to a later time only.",
+    )
+    migration_url: URL | None = strawberry.field(
+        default=strawberry.UNSET, description="Where it is said what to use instead of a DEPRECATED type."
+    )
+    retention_seconds: Long | None = strawberry.field(
+        default=strawberry.UNSET, description="How long events stay in the log; null takes the server's default."
+    )
+    retention_bytes: Long | None = strawberry.field(
+        default=strawberry.UNSET, description="Bytes kept per partition; null takes the server's default."
+    )
+
+    def change(self) -> EventTypeChange:
+        return EventTypeChange(
+            description=self.description,
+            audience=Audience(self.audience.value) if self.audience else None,
+            compatibility=self.compatibility.value if self.compatibility else None,
+            validation=self.validation.value if self.validation else None,
+            status=self.status.value if self.status else None,
+            sunset_at=maybe(self.sunset_at),
+            migration_url=maybe(self.migration_url),
+            retention_s=maybe(self.retention_seconds),
+            retention_bytes=maybe(self.retention_bytes),
         )
 
 

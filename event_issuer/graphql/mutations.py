@@ -7,7 +7,7 @@ import strawberry
 from event_issuer.domain.subscriptions import Status
 from event_issuer.graphql.context import Asked
 from event_issuer.graphql.enums import WebhookSubscriptionStatus
-from event_issuer.graphql.event_types import CreateEventTypeInput, EventType, EventTypePayload
+from event_issuer.graphql.event_types import CreateEventTypeInput, EventType, EventTypePayload, UpdateEventTypeInput
 from event_issuer.graphql.events import CloudEventInput, ProducedEvent, ProduceEventsPayload, produced
 from event_issuer.graphql.fields import mutation
 from event_issuer.graphql.ids import existing_number
@@ -46,6 +46,13 @@ class Mutation:
         self, info: Asked, input: Annotated[CreateEventTypeInput, strawberry.argument(description="The type.")]
     ) -> EventTypePayload | None:
         row = await info.context.do.event_types.create(info.context.caller, input.spec())
+        return EventTypePayload(event_type=EventType.of(row))
+
+    @mutation("Changes your event type; what changes for deliveries takes effect within a second.")
+    async def update_event_type(
+        self, info: Asked, input: Annotated[UpdateEventTypeInput, strawberry.argument(description="The change.")]
+    ) -> EventTypePayload | None:
+        row = await info.context.do.event_types.update(info.context.caller, input.event_type, input.change())
         return EventTypePayload(event_type=EventType.of(row))
 
     @mutation(

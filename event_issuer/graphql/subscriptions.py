@@ -17,7 +17,7 @@ from event_issuer.graphql.context import Asked
 from event_issuer.graphql.deliveries import DeliveryAttempt, Lag, ParkedEvent, SubscriptionError
 from event_issuer.graphql.enums import ContentMode, Ordering, VerificationMethod, WebhookSubscriptionStatus
 from event_issuer.graphql.events import StartFromInput
-from event_issuer.graphql.fields import field
+from event_issuer.graphql.fields import field, maybe
 from event_issuer.graphql.ids import encode_id
 from event_issuer.graphql.scalars import URL, DateTime
 from event_issuer.resolvers.subscription_changes import UNSET, DeliveryChange, Maybe, SubscriptionChange, Value
@@ -167,9 +167,9 @@ class DeliverySettingsInput:
         if self.retry is None:
             delays = None
         elif self.retry is not strawberry.UNSET:
-            wish = _maybe(self.retry.delays_seconds)
+            wish = maybe(self.retry.delays_seconds)
             delays = tuple(wish) if isinstance(wish, list) else wish
-        return DeliveryChange(_maybe(self.max_in_flight), _maybe(self.timeout_seconds), delays)
+        return DeliveryChange(maybe(self.max_in_flight), maybe(self.timeout_seconds), delays)
 
 
 @strawberry.input(description="A new subscription.")
@@ -237,11 +237,6 @@ class UpdateWebhookSubscriptionInput:
             basic=_translated(self.authentication, WebhookAuthenticationInput.credential),
             delivery=_translated(self.delivery, DeliverySettingsInput.change),
         )
-
-
-def _maybe(value: Value | None) -> Maybe[Value]:
-    """Strawberry's absent value as ours."""
-    return UNSET if value is strawberry.UNSET else value
 
 
 def _translated(given: Value | None, translate: Callable[[Value], Translated | None]) -> Maybe[Translated]:

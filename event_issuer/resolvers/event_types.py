@@ -1,4 +1,4 @@
-"""Event types: creating them, looking at them, and asking whether an event would be accepted.
+"""Event types: creating and changing them, looking at them, and asking whether an event would be accepted.
 
 Who may see a type: its owner, whoever may consume it, and whoever holds a policy on it. A type that a caller may not
 see looks like one that does not exist.
@@ -24,9 +24,13 @@ from event_issuer.domain.events import CloudEvent
 from event_issuer.domain.json_format import read_event
 from event_issuer.domain.paging import PageRequest, Slice, sliced
 from event_issuer.domain.time import Clock
+from event_issuer.resolvers.event_type_changes import (
+    EventTypeChange,
+    check_description,
+    check_retention,
+    decide_change,
+)
 
-DESCRIPTION_LENGTH_MAX: Final = 4096
-RETENTION_MIN_S: Final = 60
 _NAME = re.compile(r"[a-z][a-z0-9_-]*(\.[a-z0-9_-]+)+")
 NAME_LENGTH_MAX: Final = 200  # becomes a topic's name (249 on Kafka) and a path segment
 # First segments that could be taken for paths or for headers of our own.
@@ -100,6 +104,29 @@ class EventTypes:
         detail = {"name": new.name, "audience": new.audience, "partitions": new.partition_count}
         entry = Audit(caller.tenant_id, caller.principal_id, "create", "event type", event_type_id, detail)
         yield from audit(entry, now)
+        return event_type_id
+
+    async def update(self, caller: Caller, name: str, change: EventTypeChange) -> EventType:
+        """What the change leaves unset stays. Raises NotFound for another tenant's type, BadInput, Conflict."""
+        caller.authorise(Action.MANAGE_EVENT_TYPES, name)
+        event_type_id = await self._database.run(self._alteration(caller, name, change))
+        row = None if event_type_id is None else await sql.by_id(event_type_id)
+        if row is None:
+            raise NotFound(f"Your tenant has no event type {name!r:.200}.")
+        self._feed.hurry()
+        return row
+
+    def _alteration(self, caller: Caller, name: str, change: EventTypeChange) -> Work[int | None]:
+        now = self._clock()
+        decide = decide_change(change, now)
+        altered = yield from sql.alter(self._database.dialect, caller.tenant_id, name, decide, now)
+        if altered is None:
+            return None
+        event_type_id, changes = altered
+        if changes:
+            detail = {"name": name, **changes}
+            entry = Audit(caller.tenant_id, caller.principal_id, "update", "event type", event_type_id, detail)
+            yield from audit(entry, now)
         return event_type_id
 
     async def get(self, caller: Caller, name: str) -> EventType | None:
@@ -185,14 +212,10 @@ def _check(spec: EventTypeSpec, limits: EventTypeLimits) -> None:
             f"{name!r:.80} cannot name an event type: two or more segments of a-z, 0-9, - and _, joined by dots, at "
             f"most {NAME_LENGTH_MAX} characters, such as cloud.open.operational.train-arrived.v1."
         )
-    if not 0 < len(spec.description) <= DESCRIPTION_LENGTH_MAX:
-        raise BadInput(f"A description has 1 to {DESCRIPTION_LENGTH_MAX} characters, not {len(spec.description)}.")
+    check_description(spec.description)
     if not 1 <= spec.partitions <= limits.partitions_max:
         raise BadInput(f"An event type has 1 to {limits.partitions_max} partitions, not {spec.partitions}.")
-    if spec.retention_s is not None and spec.retention_s < RETENTION_MIN_S:
-        raise BadInput(f"Events are kept for {RETENTION_MIN_S} seconds or more, not {spec.retention_s}.")
-    if spec.retention_bytes is not None and spec.retention_bytes < 1:
-        raise BadInput(f"A partition keeps 1 byte or more, not {spec.retention_bytes}.")
+    check_retention(spec.retention_s, spec.retention_bytes)
 
 
 def _new(caller: Caller, spec: EventTypeSpec) -> sql.NewEventType:
