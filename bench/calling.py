@@ -18,7 +18,7 @@ import uvloop
 from bench.client import Connection
 from bench.counters import DONE, FAILED, SENT, Counters
 from bench.processes import argument, parent_left, say_ready
-from bench.traffic import Events, batch_body, single_body
+from bench.traffic import Events, batch_body, http_batch_body, single_body
 
 TICK_S: Final = 0.001  # of the open loop, and of the wait for the receiver: the resolution of uvloop's timers
 LAST_ANSWERS_S: Final = 8.0  # so that at the end it is known what was accepted
@@ -27,7 +27,8 @@ WAITING_MAX: Final = 10_000  # calls that wait for a connection; the open loop e
 
 @dataclass
 class Load:
-    """What to call. `events` is the number in one call; 0 asks for the mutation with a single event."""
+    """What to call. `events` is the number in one call; 0 asks for the mutation with a single event. A right answer has
+    `expected` as often as `expected_count` says."""
 
     host: str
     port: int
@@ -44,6 +45,8 @@ class Load:
     received_before: int = 0
     fan_out: int = 1
     outstanding_max: int = 0
+    expected_count: int = 1
+    is_graphql: bool = True
 
 
 class Caller(Connection):
@@ -90,7 +93,8 @@ class Generator:
             await self._all_idle.wait()
 
     def answered(self, caller: Caller, status: int, body: bytes) -> None:
-        is_right = status == 200 and self._expected in body.replace(b" ", b"")
+        found = body.replace(b" ", b"").count(self._expected)
+        is_right = status == 200 and found == self._load.expected_count
         self._counters.words[DONE if is_right else FAILED] += self._weight
         if not is_right and self._counters.words[FAILED] == self._weight:
             print(f"unexpected answer {status}: {body[:300]!r}", flush=True)
@@ -130,9 +134,13 @@ class Generator:
 
     def _request(self) -> bytes:
         self._counters.words[SENT] += self._weight
-        events = self._load.events
-        body = batch_body(self._events, events) if events else single_body(self._events)
+        body = self._body(self._load.events)
         return self._head % len(body) + body
+
+    def _body(self, events: int) -> bytes:
+        if not events:
+            return single_body(self._events)
+        return batch_body(self._events, events) if self._load.is_graphql else http_batch_body(self._events, events)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from bench.calling import Load
 from bench.counters import DONE
 from bench.limits import BATCH_CONNECTIONS, SINGLE_CONNECTIONS, Bench, Receiver, receiving
 from bench.processes import BenchFailed, Child
-from bench.product import Issuer, issuing, set_up, wait_until_settled
+from bench.product import TENANT, Issuer, issuing, set_up, wait_until_settled
 from bench.stores import Store
 from bench.traffic import BATCH_EVENTS
 from bench.windows import Measured
@@ -19,6 +19,7 @@ WHOLE_1: Final = "whole path, fan-out 1"
 WHOLE_10: Final = "whole path, fan-out 10"
 SINGLE: Final = "single mutation, durable"
 BATCH: Final = "batch mutation, validated"
+HTTP_BATCH: Final = "batch over HTTP, validated"
 LATENCY_1: Final = "call to receipt, single events"
 LATENCY_10: Final = "call to receipt, batches of 10"
 
@@ -41,17 +42,22 @@ class Run:
     accepted: int = 0
     delivered: int = 0
 
-    def produce(self, fan_out: int, *, events: int, connections: int, rate: float | None = None) -> Measured:
+    def produce(
+        self, fan_out: int, *, events: int, connections: int, rate: float | None = None, is_graphql: bool = True
+    ) -> Measured:
         """Calls until enough windows were seen, then waits until everything that was accepted is settled.
 
         What is counted is deliveries; calls where nobody subscribes. Raises BenchFailed when a delivery is missing.
         """
         counters = self.bench.counters()
-        expected = f'"persisted":{events}' if events else '"status":"PERSISTED"'
+        if is_graphql:
+            expected, count = f'"persisted":{events}' if events else '"status":"PERSISTED"', 1
+        else:
+            expected, count = '"persistenceStatus":"Persisted"', events
         load = Load(
             host="127.0.0.1",
             port=self.issuer.port,
-            path="/graphql",
+            path="/graphql" if is_graphql else f"/v1/{TENANT}/produce/batch",
             headers=self.issuer.headers,
             types=self.types[fan_out],
             first=self.accepted,
@@ -64,6 +70,8 @@ class Run:
             received_before=self.delivered,
             fan_out=fan_out or 1,
             outstanding_max=OUTSTANDING_MAX,
+            expected_count=count,
+            is_graphql=is_graphql,
         )
         with Child("bench.calling", asdict(load)) as generator:
             roles = {"server": self.issuer.pid, "load": generator.pid, "receiver": self.receiver.child.pid}
@@ -101,9 +109,12 @@ def measure_product(
             (WHOLE_10, 10, BATCH_EVENTS, BATCH_CONNECTIONS, None),
             (SINGLE, 0, 0, SINGLE_CONNECTIONS, None),
             (BATCH, 0, BATCH_EVENTS, BATCH_CONNECTIONS, None),
+            (HTTP_BATCH, 0, BATCH_EVENTS, BATCH_CONNECTIONS, None),
             (LATENCY_1, 1, 0, LATENCY_CONNECTIONS, LATENCY_EVENTS_PER_S),
             (LATENCY_10, 1, 10, LATENCY_CONNECTIONS, LATENCY_EVENTS_PER_S / 10),
         ):
-            measured[name] = run.produce(fan_out, events=events, connections=connections, rate=rate)
+            measured[name] = run.produce(
+                fan_out, events=events, connections=connections, rate=rate, is_graphql=name != HTTP_BATCH
+            )
             tell(name, measured[name])
     return measured, {"accepted": run.accepted, "delivered": run.delivered}

@@ -23,6 +23,7 @@ from bench.traffic import SCHEMA
 from event_issuer.security.sealing import new_sealing_key
 
 PROGRAM: Final = Path(sys.executable).with_name("event-issuer")
+TENANT: Final = "bench"
 START_WAIT_S: Final = 30.0
 RUNNING_WAIT_S: Final = 60.0
 POLL_S: Final = 0.05
@@ -103,7 +104,7 @@ def issuing(store: Store, profile: Path | None = None) -> Iterator[Issuer]:
     port = _free_port()
     environment = _environment(store.fresh_url("issuer"), port)
     created = subprocess.run(
-        [PROGRAM, "key", "create", "--tenant", "bench", "--principal", "bench", "--operator"],
+        [PROGRAM, "key", "create", "--tenant", TENANT, "--principal", "bench", "--operator"],
         env=environment,
         cwd=store.folder,
         check=True,

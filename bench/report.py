@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from bench.cpu import CORES
-from bench.performance import BATCH, LATENCY_1, LATENCY_10, SINGLE, WHOLE_1, WHOLE_10
+from bench.performance import BATCH, HTTP_BATCH, LATENCY_1, LATENCY_10, SINGLE, WHOLE_1, WHOLE_10
 from bench.windows import FOREIGN_MAX, Measured, Plan
 
 L1: Final = "L1 bare asyncio POSTs"
@@ -31,6 +31,7 @@ UNITS: Final = {
     WHOLE_10: "deliveries/s",
     SINGLE: "mutations/s",
     BATCH: "events/s",
+    HTTP_BATCH: "events/s",
     LATENCY_1: "events/s",
     LATENCY_10: "events/s",
 }
@@ -38,7 +39,7 @@ UNITS: Final = {
 
 @dataclass(frozen=True)
 class Target:
-    """`least` of the limit is what the product sets itself."""
+    """`least` of the limit, or of another measure of the product, is what the product sets itself."""
 
     measure: str
     limit: str
@@ -50,6 +51,8 @@ TARGETS: Final = (
     Target(WHOLE_10, L1, 0.22),
     Target(SINGLE, L4, 0.65),
     Target(BATCH, L5, 0.30),
+    Target(HTTP_BATCH, L5, 0.50),
+    Target(BATCH, HTTP_BATCH, 0.50),
 )
 LATENCY_P99_MS: Final = 15.0
 
@@ -120,9 +123,10 @@ def _verdict(is_met: bool, *looks: Measured) -> bool | None:
 
 
 def _ratios(limits: Mapping[str, Measured], measured: Mapping[str, Measured]) -> Iterator[dict[str, Any]]:
+    known = {**limits, **measured}
     for target in TARGETS:
-        if target.measure in measured and target.limit in limits:
-            product, limit = measured[target.measure], limits[target.limit]
+        if target.measure in measured and target.limit in known:
+            product, limit = measured[target.measure], known[target.limit]
             ratio = product.rate / limit.rate
             yield {
                 "what": target.measure,

@@ -111,6 +111,11 @@ def batch_body(events: Events, size: int) -> bytes:
     return b'{"query":%b,"variables":{"events":[%b]}}' % (_compact(BATCH_QUERY), events.many(size))
 
 
+def http_batch_body(events: Events, size: int) -> bytes:
+    """The JSON batch format."""
+    return b"[%b]" % events.many(size)
+
+
 def single_body(events: Events) -> bytes:
     return b'{"query":%b,"variables":{"event":%b}}' % (_compact(SINGLE_QUERY), events.one())
 

@@ -1,12 +1,9 @@
 """The one place where parts are joined: from settings to a running issuer, and to a server around it."""
 
 import asyncio
-import gc
 import os
-import resource
 import signal
 import socket
-import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
@@ -50,6 +47,7 @@ from event_issuer.eventlog.heads import HeadWatch
 from event_issuer.eventlog.retention import Retention, RetentionBounds
 from event_issuer.graphql.context import Context, Operations
 from event_issuer.graphql.schema import build_schema
+from event_issuer.process import OTHER_FILES, allow_open_files, tune_interpreter
 from event_issuer.resolvers.access import Access
 from event_issuer.resolvers.deliveries import Deliveries
 from event_issuer.resolvers.event_types import EventTypeLimits, EventTypes
@@ -60,13 +58,11 @@ from event_issuer.resolvers.subscriptions import SubscriptionLimits, Subscriptio
 from event_issuer.security.authentication import Authenticator
 from event_issuer.security.sealing import Sealer, parse_sealing_key
 from event_issuer.settings import Settings
+from event_issuer.web.producing import ProducingFace, build_producing_routes
 from event_issuer.web.routes import build_app
 
 KEY_HEADER: Final = "x-api-key"
 KEEP_ALIVE_S: Final = 75  # longer than clients and load balancers (60 s) keep a connection: they should close first
-OTHER_FILES: Final = 512  # beside connections to endpoints: clients of the API, the database, the trial of schemas
-SWITCH_INTERVAL_S: Final = 0.0002  # far above the microseconds that a switch costs
-COLLECTION_THRESHOLDS: Final = (20_000, 50, 1_000)  # young objects, and how many rounds until older ones are looked at
 RESTART_PAUSE_S: Final = 1.0  # before a loop that failed is run again
 
 Loop: TypeAlias = tuple[str, Callable[[], Awaitable[None]]]  # its name in the log, and what runs for ever
@@ -134,26 +130,22 @@ async def open_issuer(
         log = await open_embedded_log(
             database, clock, os.urandom(8).hex(), cache_bytes_max=settings.page_cache_bytes_max
         )
-        trial = SchemaTrial(timeout_s=settings.schema_trial_timeout_s)
-        stack.push_async_callback(trial.close)
-        catalogue = Catalogue(database, feed)
-        urls = SchemaUrls(public_url)
-        judges = Judges(Versions(feed), urls)
+        contracts = _Contracts(settings, database, feed, comparer or Undecided(), public_url, clock)
+        stack.push_async_callback(contracts.trial.close)
+        catalogue = contracts.catalogue
         rules = AddressRules(settings.allowed_networks, settings.http_allowed)
         delivery = _Delivery(settings, database, log, feed, sealer, rules, public_url, clock, random or Random())
         operations = Operations(
-            event_types=EventTypes(database, catalogue, judges, trial, feed, clock, _event_type_limits(settings)),
-            schemas=Schemas(database, trial, comparer or Undecided(), feed, clock),
-            producing=Producing(
-                log, catalogue, judges, events_max=settings.batch_events_max, data_bytes_max=settings.data_bytes_max
-            ),
+            event_types=contracts.event_types,
+            schemas=contracts.schemas,
+            producing=contracts.producing(log),
             events=Events(database, log, catalogue),
             subscriptions=Subscriptions(
                 database, log, catalogue, feed, sealer, clock, _subscription_limits(settings, rules)
             ),
             deliveries=Deliveries(database, clock),
             log_id=log.log_id,
-            schema_urls=urls,
+            schema_urls=contracts.urls,
         )
         retention = Retention(database, log, clock, _retention_bounds(settings))
         heads = HeadWatch(log, lambda: list(delivery.leaser.epochs()))
@@ -174,6 +166,33 @@ async def open_issuer(
             database=database,
             leaser=delivery.leaser,
         )
+
+
+class _Contracts:
+    """The schema registry's parts, and what judges by them."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        database: Database,
+        feed: ChangeFeed,
+        comparer: Comparer,
+        public_url: str,
+        clock: Clock,
+    ) -> None:
+        self._settings = settings
+        self.trial = SchemaTrial(timeout_s=settings.schema_trial_timeout_s)
+        self.catalogue = Catalogue(database, feed)
+        self.urls = SchemaUrls(public_url)
+        self.versions = Versions(feed)
+        self._judges = Judges(self.versions, self.urls)
+        limits = EventTypeLimits(settings.event_types_max, settings.partitions_max, settings.data_bytes_max)
+        self.event_types = EventTypes(database, self.catalogue, self._judges, self.trial, feed, clock, limits)
+        self.schemas = Schemas(database, self.trial, comparer, feed, clock)
+
+    def producing(self, log: EmbeddedLog) -> Producing:
+        events_max, data_bytes_max = self._settings.batch_events_max, self._settings.data_bytes_max
+        return Producing(log, self.catalogue, self._judges, events_max=events_max, data_bytes_max=data_bytes_max)
 
 
 class _Delivery:
@@ -261,10 +280,6 @@ def _retention_bounds(settings: Settings) -> RetentionBounds:
     )
 
 
-def _event_type_limits(settings: Settings) -> EventTypeLimits:
-    return EventTypeLimits(settings.event_types_max, settings.partitions_max, settings.data_bytes_max)
-
-
 def _subscription_limits(settings: Settings, rules: AddressRules) -> SubscriptionLimits:
     defaults = DeliverySettings(settings.max_in_flight, settings.timeout_s, settings.retry_delays_s)
     return SubscriptionLimits(settings.subscriptions_max, settings.verification_optional, rules, defaults)
@@ -310,6 +325,9 @@ def asgi_app(issuer: Issuer, settings: Settings) -> Starlette:
         build_schema(),
         context_of,
         document_of=document_of,
+        more=build_producing_routes(
+            ProducingFace(issuer.operations.producing, caller_of, settings.body_bytes_max),
+        ),
         checks={"database": issuer.answers, "delivery": issuer.delivers},
         body_bytes_max=settings.body_bytes_max,
     )
@@ -342,31 +360,6 @@ async def serve_until_stopped(settings: Settings, say: Callable[[str], None]) ->
                 asyncio.get_running_loop().add_signal_handler(number, server.handle_exit, number, None)
             say(f"Serving on {url}; GraphiQL is at {url}/graphql.")
             await server.serve([listener])
-
-
-def allow_open_files(count: int) -> None:
-    """Raises this process's soft limit, which is often 1024. Raises SettingsInvalid where the hard limit forbids it."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if hard != resource.RLIM_INFINITY and hard < count:
-        raise SettingsInvalid(
-            f"This process may open {hard} files; EVENT_ISSUER_CONNECTIONS_MAX and {OTHER_FILES} others make {count}. "
-            "Raise the limit (ulimit -n) or lower the setting."
-        )
-    if soft != resource.RLIM_INFINITY and soft < count:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (count, hard))
-
-
-def tune_interpreter() -> None:
-    """Hands the interpreter over often, and collects garbage seldom. For a process that is a server.
-
-    SQLite's thread takes the interpreter a dozen times per transaction; while the event loop is busy it waits 5 ms each
-    time with Python's default. And a batch makes some ten thousand objects that all live until it is settled: with
-    Python's default of 700 the collector walks them again and again, which was a quarter of the server's time.
-    """
-    sys.setswitchinterval(SWITCH_INTERVAL_S)
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(*COLLECTION_THRESHOLDS)
 
 
 class _Server(uvicorn.Server):

@@ -141,6 +141,8 @@ class Engine:
 
     def _lose(self, leases: frozenset[Lease]) -> None:
         """Lanes under these leases stop at once; they are opened anew when the partitions are leased again."""
+        if not leases:
+            return
         self._served = {id_: epoch for id_, epoch in self._served.items() if (id_, epoch) not in leases}
         for partition_id, epoch in leases:
             for lane in self._by_partition.get(partition_id, ()):

@@ -4,14 +4,15 @@ Source: CloudEvents core 1.0.2 §3 (attributes and types), JSON event format 1.0
 and `time` are the producer's or absent. This module knows what an attribute may be, and no wire.
 """
 
+import base64
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final
+from typing import Final, NamedTuple
 
-from event_issuer.domain.errors import Violation
+from event_issuer.domain.errors import BadInput, Violation
 from event_issuer.domain.json_values import json_type
 from event_issuer.domain.violations import pointer_token, violation
 
@@ -86,6 +87,24 @@ class CloudEvent:
             return self.data.decode()
         except UnicodeDecodeError:
             return None
+
+    @property
+    def string(self) -> str:
+        """Data that is not JSON as the JSON event format has it: its text, or its bytes in base64."""
+        text = self.text
+        return base64.b64encode(self.data or b"").decode() if text is None else text
+
+
+class ReadEvent(NamedTuple):
+    """An event, and its data as JSON: None for other data, or none. A tuple, because there is one per event."""
+
+    event: CloudEvent
+    document: object
+
+
+def malformed(violations: Sequence[Violation]) -> BadInput:
+    more = f" (and {len(violations) - 1} more)" if len(violations) > 1 else ""
+    return BadInput(f"The CloudEvent is not well formed: {violations[0].message}{more}", violations=violations)
 
 
 def is_json(datacontenttype: str | None) -> bool:

@@ -14,8 +14,16 @@ import msgspec
 import orjson
 from msgspec import Raw
 
-from event_issuer.domain.errors import BadInput, Violation
-from event_issuer.domain.events import CloudEvent, agrees_with_utf8, is_json, read_attributes, shown
+from event_issuer.domain.errors import BadInput
+from event_issuer.domain.events import (
+    CloudEvent,
+    ReadEvent,
+    agrees_with_utf8,
+    is_json,
+    malformed,
+    read_attributes,
+    shown,
+)
 from event_issuer.domain.json_values import distinct_names, is_same_text, json_bytes, json_document, json_type
 from event_issuer.domain.violations import violation
 
@@ -27,19 +35,21 @@ _VALUE: Final = msgspec.json.Decoder()
 _NOT_READ: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
-def read_event(value: object) -> tuple[CloudEvent, object]:
-    """A CloudEvent and its data as JSON (None for other data), from its text (a `Raw`) or from a parsed JSON value.
+def read_event(value: object) -> ReadEvent:
+    """From an event's text (a `Raw`), from parsed JSON, or what was read already.
 
     Raises BadInput with every violation found.
     """
+    if isinstance(value, ReadEvent):
+        return value
     return event_from_text(bytes(value)) if isinstance(value, Raw) else event_from_json(value)
 
 
-def event_from_text(text: bytes) -> tuple[CloudEvent, object]:
+def event_from_text(text: bytes) -> ReadEvent:
     return event_from_json(_members(text))
 
 
-def event_from_json(value: object) -> tuple[CloudEvent, object]:
+def event_from_json(value: object) -> ReadEvent:
     """`value` is parsed JSON; its data may still be text, a `Raw`."""
     if not isinstance(value, dict):
         raise BadInput(f"A CloudEvent is a JSON object, not {json_type(value)}.")
@@ -51,8 +61,8 @@ def event_from_json(value: object) -> tuple[CloudEvent, object]:
         except ValueError as problem:
             violations.append(violation("/data", "data", str(problem)))
     if violations:
-        raise _malformed(violations)
-    return event, document
+        raise malformed(violations)
+    return ReadEvent(event, document)
 
 
 def json_format(event: CloudEvent) -> bytes:
@@ -61,16 +71,9 @@ def json_format(event: CloudEvent) -> bytes:
     if event.data is not None:
         if event.has_json_data:
             members["data"] = orjson.Fragment(event.data)
-        elif (text := event.text) is not None:
-            members["data"] = text
         else:
-            members["data_base64"] = base64.b64encode(event.data).decode()
+            members["data" if event.text is not None else "data_base64"] = event.string
     return orjson.dumps(members)
-
-
-def _malformed(violations: list[Violation]) -> BadInput:
-    more = f" (and {len(violations) - 1} more)" if len(violations) > 1 else ""
-    return BadInput(f"The CloudEvent is not well formed: {violations[0].message}{more}", violations=violations)
 
 
 def _members(text: bytes) -> dict[str, object]:
@@ -106,13 +109,13 @@ def _data(datacontenttype: str | None, members: Mapping[str, object]) -> tuple[b
         if value is not None and value != _NULL:
             raise ValueError("An event has data or data_base64, not both.")
         raw = _decoded(encoded)
-        return raw, _judged(json_document, raw) if is_json(datacontenttype) else None
+        return raw, document_of(raw) if is_json(datacontenttype) else None
     if "data" not in members:
         return None, None
     if is_json(datacontenttype):
         if isinstance(value, Raw):
             written = bytes(value)
-            value = _judged(json_document, written)
+            value = document_of(written)
         else:
             written = _judged(json_bytes, value)
     else:
@@ -126,6 +129,11 @@ def _data(datacontenttype: str | None, members: Mapping[str, object]) -> tuple[b
 
 
 _NULL: Final = Raw(b"null")
+
+
+def document_of(data: bytes) -> object:
+    """The JSON document that data spells. Raises ValueError with a whole sentence."""
+    return _judged(json_document, data)
 
 
 def _parsed(raw: Raw) -> object:

@@ -61,6 +61,24 @@ _ATTRIBUTES = (
 )
 
 
+@strawberry.input(description="A record that says that a key is gone.")
+class ProduceTombstoneInput:
+    event_type: str = strawberry.field(description="The event type's name.")
+    partitionkey: str = strawberry.field(description="The key that is gone.")
+    id: str = strawberry.field(description="Unique with its source.")
+    source: str = strawberry.field(description="A URI-reference that says where it happened.")
+
+    def document(self) -> object:
+        """In the JSON event format, without data."""
+        return {
+            "specversion": "1.0",
+            "id": self.id,
+            "source": self.source,
+            "type": self.event_type,
+            "partitionkey": self.partitionkey,
+        }
+
+
 @strawberry.type(description="A refusal, with the members of an RFC 9457 problem.")
 class Problem:
     code: str = strawberry.field(description="Stable, for programs.")

@@ -8,7 +8,13 @@ from event_issuer.domain.subscriptions import Status
 from event_issuer.graphql.context import Asked
 from event_issuer.graphql.enums import WebhookSubscriptionStatus
 from event_issuer.graphql.event_types import CreateEventTypeInput, EventType, EventTypePayload, UpdateEventTypeInput
-from event_issuer.graphql.events import CloudEventInput, ProducedEvent, ProduceEventsPayload, produced
+from event_issuer.graphql.events import (
+    CloudEventInput,
+    ProducedEvent,
+    ProduceEventsPayload,
+    ProduceTombstoneInput,
+    produced,
+)
 from event_issuer.graphql.fields import mutation
 from event_issuer.graphql.ids import existing_number
 from event_issuer.graphql.scalars import CloudEvent
@@ -40,6 +46,13 @@ class Mutation:
         events: Annotated[list[CloudEvent], strawberry.argument(description="CloudEvents in the JSON event format.")],
     ) -> ProduceEventsPayload | None:
         return ProduceEventsPayload.of(await produced(info, events))
+
+    @mutation("Says that a key is gone: a record without data, which no contract judges. Goes out in structured mode.")
+    async def produce_tombstone(
+        self, info: Asked, input: Annotated[ProduceTombstoneInput, strawberry.argument(description="The key.")]
+    ) -> ProducedEvent | None:
+        producing = info.context.do.producing
+        return ProducedEvent.of(await producing.produce_tombstone(info.context.caller, input.document()))
 
     @mutation("Makes an event type with its first schema, which is tried before it is taken.")
     async def create_event_type(

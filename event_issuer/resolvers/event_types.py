@@ -177,16 +177,25 @@ class EventTypes:
 def data_violations(
     entry: CatalogueEntry, event: CloudEvent, document: object, data_bytes_max: int
 ) -> tuple[Violation, ...]:
-    """All that is wrong with the data of an event; `document` is what it says. The one judge of producing, too."""
+    """All that is wrong with the data of an event; `document` is what it says. The one judge of producing, too.
+
+    Data that is not JSON is judged as a string, which is what JSON Schema's contentMediaType is about.
+    """
     data = event.data
-    if not event.has_json_data:
-        message = f"Data is judged by a JSON Schema; {event.attributes['datacontenttype']!r:.80} is no JSON."
-        return (Violation("/datacontenttype", "datacontenttype", message),)
     if data is None:
         return (Violation("", "required", "The event has no data; its contract asks for a document."),)
     if len(data) > data_bytes_max:
         return (Violation("", "size", f"The data has {len(data)} bytes; at most {data_bytes_max} are taken."),)
-    return () if entry.contract.accepts(document) else entry.contract.violations(document)
+    if event.has_json_data:
+        return () if entry.contract.accepts(document) else entry.contract.violations(document)
+    return () if entry.contract.accepts(event.string) else (_no_string(event), *entry.contract.violations(event.string))
+
+
+def _no_string(event: CloudEvent) -> Violation:
+    message = (
+        f"Data of the type {event.attributes['datacontenttype']!r:.80} is judged as a string; the contract refuses it."
+    )
+    return Violation("/datacontenttype", "datacontenttype", message)
 
 
 def authorise_sight(caller: Caller, event_type: EventType) -> None:

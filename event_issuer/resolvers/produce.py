@@ -5,11 +5,11 @@ authorised and judged in turn, so that its parsed data can be forgotten; all are
 """
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from hashlib import blake2b
-from typing import Final
+from typing import Final, TypeAlias
 
 import orjson
 from msgspec import Raw
@@ -69,9 +69,24 @@ class Producing:
         self._log, self._catalogue, self._judges = log, catalogue, judges
         self._events_max, self._data_bytes_max = events_max, data_bytes_max
 
-    async def produce(self, caller: Caller, values: Sequence[object]) -> list[Produced]:
-        """One result per value, in order. Raises LimitExceeded, with nothing appended, for too large a batch."""
+    async def produce(self, caller: Caller, values: Sequence[object], *, tenant: str | None = None) -> list[Produced]:
+        """One result per value, in order. `tenant` is the one that the request names, if it names one.
+
+        Raises LimitExceeded, with nothing appended, for too large a batch, and NotFound for a tenant not the caller's.
+        """
         caller.authorise_presence()
+        return await self._produce(caller, values, tenant, self._judge)
+
+    async def produce_tombstone(self, caller: Caller, value: object, *, tenant: str | None = None) -> Produced:
+        """The same for one event that says that its key is gone: it has a key and no data. No contract judges it."""
+        caller.authorise_presence()
+        return (await self._produce(caller, [value], tenant, _judge_tombstone))[0]
+
+    async def _produce(
+        self, caller: Caller, values: Sequence[object], tenant: str | None, judge: "Judge"
+    ) -> list[Produced]:
+        if tenant is not None and tenant != caller.tenant_name:
+            raise NotFound(f"There is no tenant {tenant[:NAMED_CHARS]!r} that you may produce for.")
         if len(values) > self._events_max:
             raise LimitExceeded(f"A batch has at most {self._events_max} events, not {len(values)}; send it in parts.")
         results: list[Produced] = []
@@ -88,7 +103,7 @@ class Producing:
                 entry = _authorised(caller, event, entry)
                 if "dataschema" in event.attributes:
                     entry = await self._judges.named(entry, event.attributes["dataschema"])
-                record = self._accept(caller, event, document, entry)
+                record = _accept(caller, event, document, entry, judge)
             except IssuerError as refusal:
                 result.reject(refusal)
                 if result.event is None:
@@ -101,13 +116,8 @@ class Producing:
             await self._append(accepted, records)
         return results
 
-    def _accept(self, caller: Caller, event: CloudEvent, document: object, entry: CatalogueEntry) -> NewRecord:
-        """The record of an event that may go into the log; raises what is wrong with it otherwise."""
-        violations = data_violations(entry, event, document, self._data_bytes_max)
-        if violations:
-            raise _broken(violations)
-        identity = _identity(caller, entry, event) if entry.deduplicates else None
-        return new_record(_partition(entry, event), event, entry.version, identity)
+    def _judge(self, entry: CatalogueEntry, event: CloudEvent, document: object) -> Sequence[Violation]:
+        return data_violations(entry, event, document, self._data_bytes_max)
 
     async def _append(self, accepted: Sequence[Produced], records: Sequence[NewRecord]) -> None:
         """Puts the records into the log and what became of them into the results beside them."""
@@ -123,6 +133,27 @@ class Producing:
         else:
             for result, outcome in zip(accepted, outcomes, strict=True):
                 _note(result, outcome)
+
+
+Judge: TypeAlias = Callable[[CatalogueEntry, CloudEvent, object], Sequence[Violation]]
+
+
+def _accept(caller: Caller, event: CloudEvent, document: object, entry: CatalogueEntry, judge: Judge) -> NewRecord:
+    """The record of an event that may go into the log; raises what is wrong with it otherwise."""
+    violations = judge(entry, event, document)
+    if violations:
+        raise _broken(violations)
+    identity = _identity(caller, entry, event) if entry.deduplicates else None
+    return new_record(_partition(entry, event), event, entry.version, identity)
+
+
+def _judge_tombstone(_: CatalogueEntry, event: CloudEvent, __: object) -> Sequence[Violation]:
+    found = []
+    if event.partitionkey is None:
+        found.append(Violation("/partitionkey", "required", "A tombstone has a partitionkey: the key that is gone."))
+    if event.data is not None:
+        found.append(Violation("", "data", f"A tombstone has no data; this one has {len(event.data)} bytes."))
+    return found
 
 
 def _named(value: object) -> dict[str, str]:

@@ -125,10 +125,13 @@ def problem_of_any(error: Exception, request: Request) -> Problem:
     return masked(error, method=request.method, path=request.url.path)
 
 
+def problem_document(problem: Problem) -> dict[str, Any]:
+    return {"type": TYPE_PREFIX + problem.code, "status": problem.status, **problem.members()}
+
+
 def problem_response(problem: Problem) -> Response:
-    document = {"type": TYPE_PREFIX + problem.code, "status": problem.status, **problem.members()}
     headers = {"Cache-Control": "no-store", **problem.headers}
-    return Response(render_json(document), problem.status, headers, MEDIA_TYPE)
+    return Response(render_json(problem_document(problem)), problem.status, headers, MEDIA_TYPE)
 
 
 def graphql_error(problem: Problem) -> dict[str, Any]:

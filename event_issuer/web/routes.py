@@ -1,6 +1,6 @@
 """The HTTP face joined: every route, what is around them, and problem+json for what no route answers."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 import strawberry
 from starlette.applications import Starlette
@@ -25,17 +25,20 @@ def build_app(
     context_of: Callable[[Request], Awaitable[object]],
     *,
     document_of: DocumentOf,
+    more: Sequence[Route] = (),
     checks: Mapping[str, Check],
     body_bytes_max: int,
     lifespan: Lifespan[Starlette] | None = None,
 ) -> Starlette:
-    """`context_of` makes a request's GraphQL context and may refuse it; `checks` are what /readyz asks."""
+    """`context_of` makes a request's GraphQL context and may refuse it; `checks` are what /readyz asks;
+    `more` are the faces beside GraphQL."""
     graphql = GraphQLView(schema, context_of, body_bytes_max=body_bytes_max, page=build_page())
     routes: list[BaseRoute] = [
         # First, because it is asked most. The view refuses methods itself, in GraphQL's words.
         Route("/graphql", graphql),
         WebSocketRoute("/graphql", graphql),
         build_asset_route(),
+        *more,
         build_schema_route(document_of),
         *build_health_routes(checks),
     ]

@@ -130,6 +130,15 @@ async def test_stop_ends_when_it_comes_before_the_first_step_of_an_opening(
     assert sender.sent == []
 
 
+async def test_who_has_no_lease_to_lose_waits_for_the_next_renewal(world: World, sender: ScriptedSender) -> None:
+    """A stopped engine once asked again at once, for ever, and the event loop did nothing else."""
+    process = Process(world, sender)
+    await process.engine.stop(1.0)
+    await process.engine.renew()
+    assert process.leaser.held() == {}
+    assert not process.engine._renewing.is_set()
+
+
 async def test_stop_ends_although_the_database_is_away(world: World, sender: ScriptedSender) -> None:
     (partition_id,) = await world.partitions()
     await world.produce(partition_id, "a")
