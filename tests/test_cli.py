@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from event_issuer.db.migrate import MIGRATIONS
 from event_issuer.security.sealing import new_sealing_key, parse_sealing_key
 from event_issuer.settings import settings_page
 
@@ -176,7 +177,8 @@ def test_serve_says_when_it_may_not_open_enough_files(program: Program) -> None:
 def test_migrate_makes_the_tables_once(program: Program) -> None:
     for _ in range(2):
         assert program.run("migrate").stdout == "The database is up to date.\n"
-    assert program.rows("SELECT version FROM schema_migrations") == [(1,)]
+    versions = [(migration.VERSION,) for migration in MIGRATIONS]
+    assert program.rows("SELECT version FROM schema_migrations") == versions
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
