@@ -1,8 +1,9 @@
-"""The trial that a schema stands before it is registered, in a worker process that is killed when it takes too long.
+"""What is asked about a schema before it is registered, in a worker process that is killed when it takes too long.
 
-Even a checked schema may hold the interpreter for long, and what holds one in C code cannot be interrupted from
-inside. One schema is tried at a time; the worker is started when first needed and kept. What the trial consists of
-is the worker's business; what is done with the verdict is the caller's.
+Can it serve as a contract, and may it follow an earlier version? Even a checked schema may hold the interpreter for
+long, and what holds one in C code cannot be interrupted from inside. One question is answered at a time; the worker
+is started when first needed and kept. How the answer is found is the worker's business; what is done with it is the
+caller's.
 """
 
 import asyncio
@@ -14,18 +15,19 @@ from asyncio.subprocess import PIPE, Process
 from pathlib import Path
 from typing import Any
 
-from event_issuer.contracts import worker
+from event_issuer.contracts import comparing, worker
+from event_issuer.domain.compatibility import COMPATIBLE, Comparison, CompatibilityMode, undecided
 from event_issuer.domain.contracts import encode_definition, encode_example
 from event_issuer.domain.errors import LimitExceeded, SchemaInvalid, Unavailable, Violation
 from event_issuer.domain.violations import refusal
 
 # Interpreter and libraries take some 60 MB of address space; compiling the largest schema, another hundred.
 MEMORY_BYTES = 512 * 1024 * 1024
-# Trials that wait for the one under way: with the default timeout the last of them has to wait for half a minute.
+# Questions that wait for the one under way: with the default timeout the last of them has to wait for half a minute.
 WAITING_MAX = 16
 # To start Python and load the validator on a very busy machine.
 START_TIMEOUT_S = 20.0
-# One answer: at most 100 violations of at most some KiB each.
+# One answer: at most 100 violations of at most some KiB each, or 40 witnesses of 20 KB.
 ANSWER_BYTES_MAX = 1024 * 1024
 # The worker ends itself so long after it should have been killed, in case the server died first.
 _ALARM_AFTER_S = 1.0
@@ -34,7 +36,7 @@ _PACKAGES = Path(__file__).parents[2]
 
 
 class SchemaTrial:
-    """Tries schemas in a process of their own. Belongs to one event loop; close it in the end."""
+    """Tries and compares schemas in a process of their own. Belongs to one event loop; close it in the end."""
 
     def __init__(
         self, *, timeout_s: float = 2.0, memory_bytes: int = MEMORY_BYTES, waiting_max: int = WAITING_MAX
@@ -63,36 +65,62 @@ class SchemaTrial:
             encode_definition(definition),
             encode_example(example),
         )
-        if self._waiting > self._waiting_max:
-            raise LimitExceeded(f"{self._waiting_max} schemas are waiting for their trial; try again later")
-        self._waiting += 1
-        try:
-            async with self._turn:
-                # A worker may have died of something else, so that a schema is only blamed for the second one.
-                answer = await self._ask(request) or await self._ask(request)
-        finally:
-            self._waiting -= 1
+        answer = await self._answer(request)
+        if answer is None:
+            message = f"The trial of the schema takes longer than {self._timeout_s} s; make it smaller or simpler"
+            raise refusal("expense", message)
         if not answer:
             raise refusal("expense", "The schema ended the process that tried it; it may need too much memory")
         _raise_refusal(json.loads(answer))
 
+    async def compare(self, old: object, new: object, mode: CompatibilityMode) -> Comparison:
+        """Whether the schema `new` may follow `old`. UNDECIDED, with the reason, is also what is no schema or too
+        large, what takes longer than `timeout_s` and what ends the worker.
+
+        Raises `LimitExceeded` and `Unavailable` like `try_schema`.
+        """
+        if mode is CompatibilityMode.NONE:
+            return COMPATIBLE
+        try:
+            request = comparing.question(old, new, mode)
+        except SchemaInvalid as problem:
+            return undecided(f"One of the versions cannot serve as a contract: {problem.detail}")
+        answer = await self._answer(request)
+        if answer is None:
+            return undecided(f"To compare the versions takes longer than {self._timeout_s} s")
+        if not answer:
+            return undecided("The versions ended the process that compared them; it may need too much memory")
+        return comparing.comparison(answer)
+
     async def close(self) -> None:
-        """End the worker. A trial under way or asked for later gets `Unavailable`."""
+        """End the worker. A question under way or asked later gets `Unavailable`."""
         self._closed = True
         self._kill()
         async with self._turn:
             await self._reap()
 
-    async def _ask(self, request: bytes) -> bytes:
-        """The worker's answer, or nothing if it died. Without an answer it is killed: the next would be belated."""
+    async def _answer(self, request: bytes) -> bytes | None:
+        """The worker's answer when it is this request's turn; nothing if the worker died of it, None if it is late."""
+        if self._waiting > self._waiting_max:
+            raise LimitExceeded(f"{self._waiting_max} schemas are waiting for their trial; try again later")
+        self._waiting += 1
+        try:
+            async with self._turn:
+                answer = await self._ask(request)
+                # A worker may have died of something else, so that a schema is only blamed for the second one.
+                return await self._ask(request) if answer == b"" else answer
+        finally:
+            self._waiting -= 1
+
+    async def _ask(self, request: bytes) -> bytes | None:
+        """Without an answer the worker is killed: the next would be belated."""
         process = await self._running_worker()
         answer = b""
         try:
             async with asyncio.timeout(self._timeout_s):
                 answer = await _exchange(process, request)
         except TimeoutError:
-            message = f"The trial of the schema takes longer than {self._timeout_s} s; make it smaller or simpler"
-            raise refusal("expense", message) from None
+            return None
         finally:
             if not answer:
                 self._kill()

@@ -1,8 +1,9 @@
-"""The process in which a stranger's schema is compiled and tried; it may be killed at any moment.
+"""The process in which strangers' schemas are compiled, tried and compared; it may be killed at any moment.
 
-Reads one JSON object per line, `{"definition": …, "example": …}`, and answers each with one line: `{}` if
-the schema can be registered, else `{"detail": …, "violations": [[path, rule, message], …]}`. It has no secrets
-(its environment is bare), bounded memory and a low priority. It knows no event types and keeps nothing.
+Reads one JSON object per line and answers each with one line. To `{"definition": …, "example": …}` the answer is
+`{}` if the schema can be registered, else `{"detail": …, "violations": [[path, rule, message], …]}`; the other
+question is that of event_issuer.contracts.comparing. It has no secrets (its environment is bare), bounded memory and
+a low priority. It knows no event types and keeps nothing.
 """
 
 import json
@@ -16,7 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from event_issuer.contracts import probes
+from event_issuer.contracts import comparing, probes
 from event_issuer.domain.contracts import Contract, check_definition
 from event_issuer.domain.errors import SchemaInvalid
 from event_issuer.domain.violations import refusal
@@ -33,7 +34,7 @@ _NICENESS = 10
 
 
 def main() -> None:
-    """Arguments: bytes of memory to take; seconds after which a trial ends the process, should nobody else."""
+    """Arguments: bytes of memory to take; seconds after which a question ends the process, should nobody else."""
     memory_bytes, alarm_s = int(sys.argv[1]), float(sys.argv[2])
     _limit_memory(memory_bytes)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
@@ -60,6 +61,8 @@ def _write(line: bytes) -> None:
 
 
 def _answer(request: dict[str, Any]) -> dict[str, object]:
+    if comparing.is_question(request):
+        return comparing.answer(request)
     try:
         try_schema(request["definition"], request["example"])
     except SchemaInvalid as refusal:

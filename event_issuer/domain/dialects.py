@@ -1,6 +1,6 @@
 """The JSON Schema dialects we take: which keyword holds schemas, and to what part of a document they apply.
 
-To add a dialect, add a row to `DIALECTS`. Sources: JSON Schema Core and Validation 2020-12; draft-07
+To add a dialect, add a row to `DIALECTS`. Sources: JSON Schema Core and Validation 2020-12 and 2019-09; draft-07
 (draft-handrews-json-schema-01). This module knows no bounds and judges nothing.
 """
 
@@ -86,6 +86,24 @@ _2020_12 = Dialect(
     ref_stands_alone=False,
 )
 
+_2019_09 = Dialect(
+    uri="https://json-schema.org/draft/2019-09/schema",
+    validator=jsonschema_rs.Draft201909Validator,
+    places=_PLACES_OF_ALL
+    | {
+        "dependentSchemas": Place.SAME,
+        "dependencies": Place.SAME,  # as in 2020-12
+        "unevaluatedProperties": Place.EVERY_PROPERTY,
+        "unevaluatedItems": Place.EVERY_ITEM,
+        "items": Place.OTHER_ITEMS,
+        "additionalItems": Place.OTHER_ITEMS,
+        "contentSchema": Place.NOWHERE,
+    },
+    references=("$ref", "$recursiveRef"),
+    anchors=("$anchor",),
+    ref_stands_alone=False,
+)
+
 _DRAFT_07 = Dialect(
     uri="http://json-schema.org/draft-07/schema",
     validator=jsonschema_rs.Draft7Validator,
@@ -96,7 +114,7 @@ _DRAFT_07 = Dialect(
     ref_stands_alone=True,
 )
 
-DIALECTS = {dialect.uri: dialect for dialect in (_2020_12, _DRAFT_07)}
+DIALECTS = {dialect.uri: dialect for dialect in (_2020_12, _2019_09, _DRAFT_07)}
 DEFAULT_DIALECT = _2020_12
 
 
@@ -112,7 +130,7 @@ def parts(schema: Mapping[str, object], dialect: Dialect) -> Iterator[Part]:
         if place is None or (dialect.ref_stands_alone and "$ref" in schema and place is not Place.NOWHERE):
             continue
         if isinstance(value, list) and keyword == "items":
-            place = Place.ITEM  # draft-07 spells prefixItems so
+            place = Place.ITEM  # 2019-09 and before spell prefixItems so
         for key, member in _members(keyword, value):
             if isinstance(member, (dict, bool)):
                 step = f"/{keyword}" if key is None else f"/{keyword}/{pointer_token(str(key))}"

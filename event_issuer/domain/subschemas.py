@@ -101,9 +101,13 @@ def _foreign(subschema: Subschema, dialect: Dialect) -> list[Violation]:
     return problems
 
 
+def reference_targets(found: Sequence[Subschema], dialect: Dialect) -> dict[str, int]:
+    """What a reference may say, percent-decoded, with the index of the subschema it then names."""
+    return {f"#{subschema.pointer}": index for index, subschema in enumerate(found)} | _anchors(found, dialect)
+
+
 def _resolve_references(found: list[Subschema], dialect: Dialect) -> None:
-    targets = {f"#{subschema.pointer}": index for index, subschema in enumerate(found)}
-    targets |= _anchors(found, dialect)
+    targets = reference_targets(found, dialect)
     problems = []
     for subschema in found:
         for keyword in dialect.references:
@@ -125,7 +129,7 @@ def _unresolved(keyword: str, reference: str) -> str:
     return f"{keyword} {reference!r:.80} leaves this document; it may be '#', '#/a/pointer' or '#anchor'"
 
 
-def _anchors(found: list[Subschema], dialect: Dialect) -> dict[str, int]:
+def _anchors(found: Sequence[Subschema], dialect: Dialect) -> dict[str, int]:
     anchors = {}
     for index, subschema in enumerate(found):
         for keyword in dialect.anchors:

@@ -1,6 +1,7 @@
 """Contracts against the `jsonschema` library, on schemas and documents that Hypothesis makes up.
 
-What the two are known to differ in is left out: `format`, `multipleOf` with fractions, and `dependencies` in 2020-12.
+What the two are known to differ in is left out: `format`, `multipleOf` with fractions, and `dependencies` in 2019-09
+and 2020-12.
 """
 
 from collections.abc import Callable
@@ -16,7 +17,9 @@ from event_issuer.domain.errors import SchemaInvalid
 from tests.domain.schemas import Schema
 
 DRAFT_07 = "http://json-schema.org/draft-07/schema"
-OPINIONS = {DRAFT_07: jsonschema.Draft7Validator}
+DRAFT_2020_12 = "https://json-schema.org/draft/2020-12/schema"
+DRAFT_2019_09 = "https://json-schema.org/draft/2019-09/schema"
+OPINIONS = {DRAFT_07: jsonschema.Draft7Validator, DRAFT_2019_09: jsonschema.Draft201909Validator}
 OPINIONS |= {uri: jsonschema.Draft202012Validator for uri in DIALECTS if uri not in OPINIONS}
 EXAMPLES = 200  # a few seconds; 3,000 found nothing more
 NAMES = st.sampled_from(["a", "b", "ab", ""])
@@ -69,15 +72,13 @@ def keywords(inner: st.SearchStrategy[object]) -> dict[str, st.SearchStrategy[ob
 
 
 def dialect_keywords(uri: str, inner: st.SearchStrategy[object]) -> dict[str, st.SearchStrategy[object]]:
+    arrays = {"items": inner | st.lists(inner, min_size=1, max_size=3), "additionalItems": inner}
     if uri == DRAFT_07:
-        return {
-            "items": inner | st.lists(inner, min_size=1, max_size=3),
-            "additionalItems": inner,
-            "dependencies": st.dictionaries(NAMES, inner | st.lists(NAMES, max_size=2, unique=True), max_size=2),
-        }
-    return {
-        "prefixItems": st.lists(inner, min_size=1, max_size=3),
-        "items": inner,
+        dependencies = st.dictionaries(NAMES, inner | st.lists(NAMES, max_size=2, unique=True), max_size=2)
+        return arrays | {"dependencies": dependencies}
+    if uri == DRAFT_2020_12:
+        arrays = {"prefixItems": st.lists(inner, min_size=1, max_size=3), "items": inner}
+    return arrays | {
         "minContains": small,
         "maxContains": small,
         "dependentRequired": st.dictionaries(NAMES, st.lists(NAMES, max_size=2, unique=True), max_size=2),
