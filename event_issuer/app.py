@@ -18,7 +18,6 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 
 from event_issuer.contracts.catalogue import Catalogue
-from event_issuer.contracts.comparer import Comparer, Undecided
 from event_issuer.contracts.judges import Judges
 from event_issuer.contracts.trial import SchemaTrial
 from event_issuer.contracts.versions import Versions
@@ -113,13 +112,10 @@ async def open_issuer(
     settings: Settings,
     public_url: str,
     *,
-    comparer: Comparer | None = None,
     clock: Clock = system_clock,
     random: Random | None = None,
 ) -> AsyncIterator[Issuer]:
     """Everything but the listening socket, running until the context ends; then what is under way is settled.
-
-    Without a `comparer` only a schema that may be any (mode NONE) becomes a next version.
 
     Raises SettingsInvalid, Unavailable.
     """
@@ -130,7 +126,7 @@ async def open_issuer(
         log = await open_embedded_log(
             database, clock, os.urandom(8).hex(), cache_bytes_max=settings.page_cache_bytes_max
         )
-        contracts = _Contracts(settings, database, feed, comparer or Undecided(), public_url, clock)
+        contracts = _Contracts(settings, database, feed, public_url, clock)
         stack.push_async_callback(contracts.trial.close)
         catalogue = contracts.catalogue
         rules = AddressRules(settings.allowed_networks, settings.http_allowed)
@@ -176,7 +172,6 @@ class _Contracts:
         settings: Settings,
         database: Database,
         feed: ChangeFeed,
-        comparer: Comparer,
         public_url: str,
         clock: Clock,
     ) -> None:
@@ -188,7 +183,7 @@ class _Contracts:
         self._judges = Judges(self.versions, self.urls)
         limits = EventTypeLimits(settings.event_types_max, settings.partitions_max, settings.data_bytes_max)
         self.event_types = EventTypes(database, self.catalogue, self._judges, self.trial, feed, clock, limits)
-        self.schemas = Schemas(database, self.trial, comparer, feed, clock)
+        self.schemas = Schemas(database, self.trial, self.trial, feed, clock)
 
     def producing(self, log: EmbeddedLog) -> Producing:
         events_max, data_bytes_max = self._settings.batch_events_max, self._settings.data_bytes_max

@@ -4,8 +4,7 @@ from enum import Enum
 
 import strawberry
 
-from event_issuer.contracts.comparer import Verdict
-from event_issuer.domain import access, subscriptions
+from event_issuer.domain import access, compatibility, subscriptions
 from event_issuer.eventlog import reading
 from event_issuer.graphql.fields import value
 from event_issuer.resolvers import produce
@@ -31,9 +30,13 @@ class CompatibilityMode(Enum):
 
 @strawberry.enum(description="Whether a schema may follow the earlier ones.")
 class CompatibilityVerdict(Enum):
-    COMPATIBLE = value(Verdict.COMPATIBLE.value, "It may: that is proved.")
-    INCOMPATIBLE = value(Verdict.INCOMPATIBLE.value, "It may not: `problems` have the documents that show it.")
-    UNDECIDED = value(Verdict.UNDECIDED.value, "Neither was found out; refused like INCOMPATIBLE.")
+    COMPATIBLE = value(compatibility.CompatibilityVerdict.COMPATIBLE.value, "It may: that is proved.")
+    INCOMPATIBLE = value(
+        compatibility.CompatibilityVerdict.INCOMPATIBLE.value, "It may not: `problems` have the documents that show it."
+    )
+    UNDECIDED = value(
+        compatibility.CompatibilityVerdict.UNDECIDED.value, "Neither was found out; refused like INCOMPATIBLE."
+    )
 
 
 @strawberry.enum(description="How records are judged that reach the log from outside the API.")

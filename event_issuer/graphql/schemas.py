@@ -66,7 +66,7 @@ class CompatibilityReport:
     def of(cls, report: schemas.CompatibilityReport) -> "CompatibilityReport":
         return cls(
             verdict=CompatibilityVerdict(report.verdict.value),
-            mode=CompatibilityMode(report.mode),
+            mode=CompatibilityMode(report.mode.value),
             problems=[CompatibilityProblem.of(problem) for problem in report.problems],
         )
 

@@ -7,11 +7,10 @@ that adds the version makes sure that nothing it was compared with has changed. 
 import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
 from jsonschema_rs.canonical.json import to_string as canonical_text
 
-from event_issuer.contracts.comparer import Comparer, FoundProblem, Verdict
 from event_issuer.contracts.trial import SchemaTrial
 from event_issuer.db import event_types
 from event_issuer.db import schemas as sql
@@ -21,6 +20,12 @@ from event_issuer.db.database import Database
 from event_issuer.db.tables import EventType, SchemaVersion
 from event_issuer.db.work import Work
 from event_issuer.domain.access import Action, Audience, Caller
+from event_issuer.domain.compatibility import (
+    Comparison,
+    CompatibilityMode,
+    CompatibilityProblem,
+    CompatibilityVerdict,
+)
 from event_issuer.domain.errors import Conflict, NotFound, SchemaIncompatible, SchemaProblem
 from event_issuer.domain.paging import PageRequest, Slice
 from event_issuer.domain.time import Clock
@@ -31,12 +36,17 @@ TRIES_MAX: Final = 5  # each is lost to a registration that won: more of them at
 PROBLEMS_MAX: Final = 100  # in one report: enough to work from
 
 
+class Comparer(Protocol):
+    async def compare(self, old: object, new: object, mode: CompatibilityMode) -> Comparison:
+        """Whether `new` may follow `old`. Raises LimitExceeded, Unavailable."""
+
+
 @dataclass(frozen=True, slots=True)
 class CompatibilityReport:
     """There are problems with a verdict other than COMPATIBLE only, and then at least one."""
 
-    verdict: Verdict
-    mode: str
+    verdict: CompatibilityVerdict
+    mode: CompatibilityMode
     problems: tuple[SchemaProblem, ...] = ()
 
 
@@ -119,7 +129,7 @@ class Schemas:
         await self._trial.try_schema(definition)
         latest = await self._latest_of(event_type)
         if _is_same(latest, definition):
-            return CompatibilityReport(Verdict.COMPATIBLE, event_type.compatibility)
+            return CompatibilityReport(CompatibilityVerdict.COMPATIBLE, CompatibilityMode(event_type.compatibility))
         return await self._compared(event_type, latest, definition)
 
     async def latest(self, caller: Caller, event_type: EventType) -> SchemaVersion | None:
@@ -166,28 +176,23 @@ class Schemas:
 
     async def _compared(self, event_type: EventType, latest: SchemaVersion, definition: object) -> CompatibilityReport:
         """The versions that the mode asks for, the newest first, until one leaves it undecided."""
-        mode = event_type.compatibility
-        assert isinstance(definition, dict)  # the trial has seen to it
-        verdict, problems = Verdict.COMPATIBLE, list[SchemaProblem]()
+        mode = CompatibilityMode(event_type.compatibility)
+        verdict, problems = CompatibilityVerdict.COMPATIBLE, list[SchemaProblem]()
         async for earlier in self._earlier(mode, latest):
             found = await self._comparer.compare(json.loads(earlier.definition), definition, mode)
             problems += [_against(earlier.version, problem) for problem in found.problems]
-            its_verdict = Verdict(found.verdict.value)
-            if its_verdict is not Verdict.COMPATIBLE and verdict is not Verdict.INCOMPATIBLE:
+            its_verdict = found.verdict
+            if its_verdict is not CompatibilityVerdict.COMPATIBLE and verdict is not CompatibilityVerdict.INCOMPATIBLE:
                 verdict = its_verdict
-            if its_verdict is Verdict.UNDECIDED or len(problems) >= PROBLEMS_MAX:
+            if its_verdict is CompatibilityVerdict.UNDECIDED or len(problems) >= PROBLEMS_MAX:
                 break
         return CompatibilityReport(verdict, mode, tuple(problems[:PROBLEMS_MAX]))
 
-    async def _earlier(self, mode: str, latest: SchemaVersion) -> AsyncIterator[SchemaVersion]:
-        if mode == "NONE":
-            return
-        yield latest
-        if mode.endswith("_TRANSITIVE"):
-            for version in range(latest.version - 1, 0, -1):
-                found = await sql.by_version(latest.event_type_id, version)
-                assert found is not None  # they are numbered without a gap, and none is ever removed
-                yield found
+    async def _earlier(self, mode: CompatibilityMode, latest: SchemaVersion) -> AsyncIterator[SchemaVersion]:
+        for version in reversed(mode.held_against(range(1, latest.version + 1))):
+            found = latest if version == latest.version else await sql.by_version(latest.event_type_id, version)
+            assert found is not None  # they are numbered without a gap, and none is ever removed
+            yield found
 
 
 def _is_same(version: SchemaVersion, definition: object) -> bool:
@@ -195,16 +200,17 @@ def _is_same(version: SchemaVersion, definition: object) -> bool:
     return canonical_text(json.loads(version.definition)) == canonical_text(definition)
 
 
-def _against(version: int, found: FoundProblem) -> SchemaProblem:
+def _against(version: int, found: CompatibilityProblem) -> SchemaProblem:
     return SchemaProblem(found.path, found.rule, found.message, version, found.witnessed, found.witness)
 
 
 def _refuse_incompatible(report: CompatibilityReport) -> None:
-    if report.verdict is Verdict.COMPATIBLE:
+    if report.verdict is CompatibilityVerdict.COMPATIBLE:
         return
     first = report.problems[0]
     more = f" (and {len(report.problems) - 1} more)" if len(report.problems) > 1 else ""
     raise SchemaIncompatible(
-        f"The schema may not follow version {first.against_version} in the mode {report.mode}: {first.message}{more}",
+        f"The schema may not follow version {first.against_version} in the mode {report.mode.value}: "
+        f"{first.message}{more}",
         problems=report.problems,
     )

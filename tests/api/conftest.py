@@ -10,7 +10,6 @@ from event_issuer.domain.access import EVERYTHING, Action, Policy
 from event_issuer.security.sealing import new_sealing_key
 from event_issuer.settings import Settings, load_settings
 from tests.api.partners import Partner, Partners
-from tests.contracts.covering import Covering
 from tests.egress.receiver import Receivers
 
 PUBLIC_URL = "https://events.example.com"
@@ -31,7 +30,7 @@ def settings(database_url: str) -> Settings:
 
 @pytest.fixture
 async def issuer(settings: Settings) -> AsyncIterator[Issuer]:
-    async with open_issuer(settings, PUBLIC_URL, comparer=Covering()) as issuer:
+    async with open_issuer(settings, PUBLIC_URL) as issuer:
         yield issuer
 
 

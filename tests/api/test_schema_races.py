@@ -6,29 +6,29 @@ from collections.abc import AsyncIterator
 import pytest
 
 from event_issuer.app import Issuer
-from event_issuer.contracts.comparer import Compared
 from event_issuer.contracts.trial import SchemaTrial
 from event_issuer.db.changes import ChangeFeed
 from event_issuer.domain.access import EVERYTHING, Action, Caller, Policy
+from event_issuer.domain.compatibility import Comparison, CompatibilityMode
 from event_issuer.domain.errors import Conflict, SchemaIncompatible
 from event_issuer.domain.time import system_clock
 from event_issuer.resolvers.schemas import TRIES_MAX, Schemas
 from tests.api.partners import SCHEMA, TYPE, Partner
-from tests.contracts.covering import Covering
+from tests.contracts.comparing import LocalComparer
 from tests.db.rows import execute, select
 
 VERSIONS = "SELECT version FROM schema_versions ORDER BY version"
 AUDITED = "SELECT COUNT(*) FROM audit_entries WHERE action = 'register'"
 
 
-class Meeting(Covering):
+class Meeting(LocalComparer):
     """Holds each comparison until so many have come, and what `interfere` does has been done."""
 
     def __init__(self, *parties: int) -> None:
         super().__init__()
         self._barriers = [asyncio.Barrier(count) for count in parties]
 
-    async def compare(self, old: dict[str, object], new: dict[str, object], mode: str) -> Compared:
+    async def compare(self, old: object, new: object, mode: CompatibilityMode) -> Comparison:
         number = self.count
         compared = await super().compare(old, new, mode)
         met = 0
@@ -76,7 +76,7 @@ async def owner(issuer: Issuer, operator: Partner) -> Caller:
     return Caller(1, "tester", tenant_id, "banenor", (Policy(Action.MANAGE_EVENT_TYPES, EVERYTHING),))
 
 
-def schemas(issuer: Issuer, trial: SchemaTrial, comparer: Covering) -> Schemas:
+def schemas(issuer: Issuer, trial: SchemaTrial, comparer: LocalComparer) -> Schemas:
     return Schemas(issuer.database, trial, comparer, ChangeFeed(issuer.database, system_clock), system_clock)
 
 

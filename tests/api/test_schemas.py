@@ -4,6 +4,7 @@ import asyncio
 import copy
 from typing import Any
 
+import jsonschema_rs
 import pytest
 
 from event_issuer.app import Issuer
@@ -68,35 +69,32 @@ async def test_an_incompatible_schema_is_refused_with_what_shows_it(operator: Pa
     await operator.create_type()
     with pytest.raises(Refused) as refused:
         await register(operator, WIDER)
-    problem = {
-        "path": "",
-        "rule": "additionalProperties",
-        "message": "The old version refuses it.",
-        "againstVersion": 1,
-        "witness": {"train": "1", "platform": 1},
-    }
     assert refused.value.code == "SCHEMA_INCOMPATIBLE"
-    assert refused.value.message == (
-        "The schema may not follow version 1 in the mode FORWARD: The old version refuses it."
-    )
-    assert refused.value.error["extensions"]["problems"] == [problem]
+    assert refused.value.message.startswith("The schema may not follow version 1 in the mode FORWARD: The new version")
+    problems = refused.value.error["extensions"]["problems"]
+    assert [(found["path"], found["rule"], found["againstVersion"]) for found in problems] == [
+        ("/additionalProperties", "additionalProperties", 1)
+    ]
+    witness = problems[0]["witness"]
+    assert (jsonschema_rs.is_valid(WIDER, witness), jsonschema_rs.is_valid(SCHEMA, witness)) == (True, False)
     assert await select(issuer.database, COUNTS) == [(1, 0)]
-    assert await check(operator, WIDER) == {"verdict": "INCOMPATIBLE", "mode": "FORWARD", "problems": [problem]}
+    assert await check(operator, WIDER) == {"verdict": "INCOMPATIBLE", "mode": "FORWARD", "problems": problems}
 
 
 async def test_what_is_undecided_is_refused_too(operator: Partner, issuer: Issuer) -> None:
     await operator.create_type(compatibility="FULL", schema={"not": {"pattern": "^a+$"}})
     unknown = {"not": {"pattern": "^(?:a+)$"}}
-    problem = {"path": "", "rule": "undecided", "message": "It is not known.", "againstVersion": 1}
-    assert await check(operator, unknown) == {
-        "verdict": "UNDECIDED",
-        "mode": "FULL",
-        "problems": [{**problem, "witness": None}],
-    }
+    report = await check(operator, unknown)
+    assert (report["verdict"], report["mode"]) == ("UNDECIDED", "FULL")
+    for problem in report["problems"]:
+        assert problem.pop("message").startswith("It is not decided whether each document")
+        assert problem == {"path": "", "rule": "undecided", "againstVersion": 1, "witness": None}
     with pytest.raises(Refused) as refused:
         await register(operator, unknown)
     assert refused.value.code == "SCHEMA_INCOMPATIBLE"
-    assert refused.value.error["extensions"]["problems"] == [problem]
+    told = refused.value.error["extensions"]["problems"]
+    assert [problem["rule"] for problem in told] == ["undecided"] * len(report["problems"])
+    assert all("witness" not in problem for problem in told)
     assert await select(issuer.database, COUNTS) == [(1, 0)]
 
 
