@@ -27,6 +27,7 @@ from event_issuer.db.migrate import migrate
 from event_issuer.db.tables import TABLES, Subscription
 from event_issuer.delivery.active import ActiveSubscription, activate
 from event_issuer.delivery.attempt import Courier
+from event_issuer.delivery.deprecations import Deprecations
 from event_issuer.delivery.engine import Engine
 from event_issuer.delivery.handshake import Handshaker
 from event_issuer.delivery.leases import Leaser
@@ -131,6 +132,7 @@ async def open_issuer(
         catalogue = contracts.catalogue
         rules = AddressRules(settings.allowed_networks, settings.http_allowed)
         delivery = _Delivery(settings, database, log, feed, sealer, rules, public_url, clock, random or Random())
+        await delivery.deprecations.load()
         operations = Operations(
             event_types=contracts.event_types,
             schemas=contracts.schemas,
@@ -209,6 +211,7 @@ class _Delivery:
         origin = urlsplit(public_url).hostname or public_url
         self._sender = WebhookSender(resolver, limits=PoolLimits(open_max=settings.connections_max))
         self._control = ControlClient(rules, resolver)
+        self.deprecations = Deprecations(database, feed)
         self.leaser = Leaser(database, _owner(), clock, lease_s=settings.lease_s)
 
         def activated(row: Subscription) -> ActiveSubscription:
@@ -219,7 +222,7 @@ class _Delivery:
             log,
             feed,
             self.leaser,
-            Courier(self._sender, log.log_id, clock, monotonic, random),
+            Courier(self._sender, log.log_id, clock, monotonic, random, self.deprecations.by_partition),
             activated,
             clock,
             random,
@@ -229,7 +232,12 @@ class _Delivery:
         self._upkeep = Upkeep(database, clock)
 
     def loops(self) -> list[Loop]:
-        return [("engine", self.engine.run), ("handshakes", self._handshaker.run), ("upkeep", self._upkeep.run)]
+        return [
+            ("deprecations", self.deprecations.run),
+            ("engine", self.engine.run),
+            ("handshakes", self._handshaker.run),
+            ("upkeep", self._upkeep.run),
+        ]
 
     async def stop(self, grace_s: float) -> None:
         await self._handshaker.stop()

@@ -160,3 +160,13 @@ def partition_type(partition_id: int) -> Statement:
         "SELECT name FROM event_types JOIN partitions ON event_type_id = event_types.id WHERE partitions.id = $1",
         (partition_id,),
     )
+
+
+def deprecated_partitions(event_type_id: int | None = None) -> Statement:
+    """Rows of (event type id, partition id, deprecated at, sunset at, migration URL), of all types or of one."""
+    return Statement(
+        "SELECT event_types.id, partitions.id, deprecated_at_us, sunset_at_us, migration_url FROM event_types "
+        "JOIN partitions ON event_type_id = event_types.id WHERE status = 'DEPRECATED' "
+        "AND event_types.id = COALESCE($1, event_types.id) ORDER BY partitions.id",
+        (event_type_id,),
+    )

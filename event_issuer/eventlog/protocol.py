@@ -1,14 +1,15 @@
 """What an event log is: the three verbs, and the records that travel through them.
 
 An offset is a record's place in its partition. `append` answers only when the outcome is known and durable. Readers
-get pages of parsed records that they share: a record is never changed after it was read, but for `wire`, where the
-event's HTTP form is kept once it was rendered, so that a thousand lanes render it once.
+get pages of parsed records that they share: a record is never changed after it was read, but for what is found out
+about it once for a thousand lanes: `wire` is its HTTP form, rendered with `deprecation`.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol, TypeAlias
 
+from event_issuer.domain.deprecation import Deprecation
 from event_issuer.domain.events import CloudEvent
 from event_issuer.domain.http_binding import Wire
 from event_issuer.domain.records import Appended, NewRecord
@@ -23,6 +24,7 @@ class LogRecord:
     schema_version: int | None
     event: CloudEvent
     wire: Wire | None = None
+    deprecation: Deprecation | None = None
 
 
 @dataclass(frozen=True, slots=True)

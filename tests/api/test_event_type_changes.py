@@ -1,5 +1,6 @@
 """Changing an event type through the API: each change is audited; what is refused changes nothing."""
 
+import asyncio
 import json
 from typing import Any
 
@@ -7,8 +8,10 @@ import pytest
 
 from event_issuer.app import Issuer
 from event_issuer.domain.access import Action, Policy
-from tests.api.partners import TYPE, Partner, Partners, Refused
+from tests.api.partners import TYPE, Partner, Partners, Refused, event
+from tests.api.webhooks import AGREES, TAKES, header
 from tests.db.rows import select
+from tests.egress.receiver import Receivers
 
 UPDATE = """mutation ($input: UpdateEventTypeInput!) { updateEventType(input: $input) { eventType {
   description audience compatibility validation status sunsetAt deprecatedAt migrationUrl
@@ -153,3 +156,22 @@ async def test_only_the_owner_changes_a_type(operator: Partner, partners: Partne
         await operator.ask(UPDATE, input={"eventType": "a.nowhere", "audience": "OPEN"})
     assert await update(operator) == AS_MADE
     assert await audited(issuer) == []
+
+
+async def test_a_deprecation_is_told_with_each_delivery(operator: Partner, receivers: Receivers) -> None:
+    receiver = await receivers(AGREES, TAKES)
+    await operator.subscribe(receiver.url)
+    await operator.produce(event("1"))
+    await receiver.asked(2)
+    assert header(receiver.requests[-1], "ce-deprecated") is None
+    await update(operator, status="DEPRECATED", sunsetAt=SUNSET, migrationUrl=MIGRATION)
+    count = 2
+    async with asyncio.timeout(5):
+        while header(receiver.requests[-1], "ce-deprecated") is None:
+            await operator.produce(event(str(count)))
+            count += 1
+            await receiver.asked(count)
+    told = receiver.requests[-1]
+    assert header(told, "ce-deprecated") == "true"
+    assert header(told, "ce-deprecationsunset") == "2099-12-31T23:59:59.000000Z"
+    assert header(told, "ce-deprecationmigration") == MIGRATION

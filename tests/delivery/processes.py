@@ -21,7 +21,7 @@ class Process:
         self.world = world
         self.database = FailingDatabase(world.database)
         self.leaser = Leaser(self.database, owner, world.clock, lease_s=lease_s)
-        courier = Courier(sender, world.log.log_id, world.clock, world.clock.monotonic_s, random.Random(owner))
+        courier = Courier(sender, world.log.log_id, world.clock, world.clock.monotonic_s, random.Random(owner), {})
         self.engine = Engine(
             self.database,
             world.log,

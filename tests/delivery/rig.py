@@ -31,7 +31,7 @@ class Rig:
         self.lost: list[frozenset[Lease]] = []
         self.faults: list[BaseException] = []
         self.settler = Settler(self.database, owner, self.leaser.epochs, self.exposure, world.clock, self.lost.append)
-        self.courier = Courier(sender, LOG_ID, world.clock, world.clock.monotonic_s, random.Random(owner))
+        self.courier = Courier(sender, LOG_ID, world.clock, world.clock.monotonic_s, random.Random(owner), {})
         self.lanes: list[Lane] = []
         self.subscriptions: list[ActiveSubscription] = []
 
