@@ -14,7 +14,7 @@ LOCK := build/lock/bin/uv pip compile --quiet --universal --python-version 3.11 
 	--no-annotate --no-emit-index-url
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format bench schema lock clean
+.PHONY: help demo test check format bench fuzz schema lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -39,6 +39,9 @@ format: $(DEV) ## Format the code and repair what the linter can
 
 bench: $(DEV) ## Probe the limits of this machine and measure the product against them
 	@$(BIN)/python -m bench $(ARGS)
+
+fuzz: $(DEV) ## Compare 20,000 pairs of schemas and check every verdict (ARGS="--pairs=… --seed=…")
+	@$(BIN)/python -m tests.fuzz $(ARGS)
 
 schema: $(RUN) ## Write schema.graphql anew
 	$(BIN)/event-issuer schema > schema.graphql.new
