@@ -18,10 +18,10 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 
 from event_issuer.contracts.catalogue import Catalogue
-from event_issuer.contracts.judges import Judges
+from event_issuer.contracts.judging import OutsideJudge
 from event_issuer.contracts.trial import SchemaTrial
 from event_issuer.contracts.versions import Versions
-from event_issuer.db.changes import ChangeFeed
+from event_issuer.db.changes import ChangeFeed, Topic
 from event_issuer.db.database import PING, Database, open_database
 from event_issuer.db.migrate import migrate
 from event_issuer.db.tables import TABLES, Subscription
@@ -53,6 +53,7 @@ from event_issuer.resolvers.deliveries import Deliveries
 from event_issuer.resolvers.event_types import EventTypeLimits, EventTypes
 from event_issuer.resolvers.events import Events
 from event_issuer.resolvers.produce import Producing
+from event_issuer.resolvers.quarantine import Quarantine
 from event_issuer.resolvers.schemas import SchemaDocument, Schemas
 from event_issuer.resolvers.subscriptions import SubscriptionLimits, Subscriptions
 from event_issuer.security.authentication import Authenticator
@@ -110,11 +111,7 @@ async def open_access(settings: Settings, clock: Clock = system_clock) -> AsyncI
 
 @asynccontextmanager
 async def open_issuer(
-    settings: Settings,
-    public_url: str,
-    *,
-    clock: Clock = system_clock,
-    random: Random | None = None,
+    settings: Settings, public_url: str, *, clock: Clock = system_clock, random: Random | None = None
 ) -> AsyncIterator[Issuer]:
     """Everything but the listening socket, running until the context ends; then what is under way is settled.
 
@@ -124,12 +121,18 @@ async def open_issuer(
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(open_database_of(settings, clock))
         feed = ChangeFeed(database, clock)
-        log = await open_embedded_log(
-            database, clock, os.urandom(8).hex(), cache_bytes_max=settings.page_cache_bytes_max
-        )
         contracts = _Contracts(settings, database, feed, public_url, clock)
         stack.push_async_callback(contracts.trial.close)
         catalogue = contracts.catalogue
+        judge = OutsideJudge(database, catalogue, clock, data_bytes_max=settings.data_bytes_max)
+        log = await open_embedded_log(
+            database,
+            clock,
+            os.urandom(8).hex(),
+            cache_bytes_max=settings.page_cache_bytes_max,
+            judge=judge.verdicts,
+        )
+        feed.listen(lambda topic, id_: log.judge_anew(id_) if topic is Topic.VERDICT else None)
         rules = AddressRules(settings.allowed_networks, settings.http_allowed)
         delivery = _Delivery(settings, database, log, feed, sealer, rules, public_url, clock, random or Random())
         await delivery.deprecations.load()
@@ -142,6 +145,7 @@ async def open_issuer(
                 database, log, catalogue, feed, sealer, clock, _subscription_limits(settings, rules)
             ),
             deliveries=Deliveries(database, clock),
+            quarantine=Quarantine(database, log, catalogue, judge, feed, clock),
             log_id=log.log_id,
             schema_urls=contracts.urls,
         )
@@ -181,15 +185,14 @@ class _Contracts:
         self.trial = SchemaTrial(timeout_s=settings.schema_trial_timeout_s)
         self.catalogue = Catalogue(database, feed)
         self.urls = SchemaUrls(public_url)
-        self.versions = Versions(feed)
-        self._judges = Judges(self.versions, self.urls)
+        self.versions = Versions(feed, self.urls)
         limits = EventTypeLimits(settings.event_types_max, settings.partitions_max, settings.data_bytes_max)
-        self.event_types = EventTypes(database, self.catalogue, self._judges, self.trial, feed, clock, limits)
+        self.event_types = EventTypes(database, self.catalogue, self.versions, self.trial, feed, clock, limits)
         self.schemas = Schemas(database, self.trial, self.trial, feed, clock)
 
     def producing(self, log: EmbeddedLog) -> Producing:
         events_max, data_bytes_max = self._settings.batch_events_max, self._settings.data_bytes_max
-        return Producing(log, self.catalogue, self._judges, events_max=events_max, data_bytes_max=data_bytes_max)
+        return Producing(log, self.catalogue, self.versions, events_max=events_max, data_bytes_max=data_bytes_max)
 
 
 class _Delivery:

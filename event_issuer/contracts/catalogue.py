@@ -16,6 +16,7 @@ from event_issuer.db.changes import ChangeFeed, Topic
 from event_issuer.db.database import Database
 from event_issuer.domain.access import Audience
 from event_issuer.domain.contracts import Contract
+from event_issuer.domain.verdicts import ValidationMode
 
 ENTRIES_MAX: Final = 4096  # a compiled contract takes some 10 to 100 KiB
 NAME_LENGTH_MAX: Final = 255  # no event type has a longer one, so it is not looked up
@@ -29,6 +30,7 @@ class CatalogueEntry:
     name: str
     tenant_id: int
     audience: Audience
+    validation: ValidationMode
     deduplicates: bool
     partition_ids: tuple[int, ...]
     version: int
@@ -87,6 +89,7 @@ class Catalogue:
             name=row.name,
             tenant_id=row.tenant_id,
             audience=Audience(row.audience),
+            validation=ValidationMode(row.validation),
             deduplicates=bool(row.deduplicates),
             partition_ids=tuple(partition[0] for partition in partitions),
             version=schema.version,

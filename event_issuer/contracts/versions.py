@@ -7,11 +7,14 @@ that an event or a subscription names.
 import asyncio
 import json
 from collections import OrderedDict
+from dataclasses import replace
 from typing import Final, TypeAlias
 
+from event_issuer.contracts.catalogue import CatalogueEntry
 from event_issuer.db import schemas as sql
 from event_issuer.db.changes import ChangeFeed, Topic
 from event_issuer.domain.contracts import Contract
+from event_issuer.domain.dataschemas import SchemaUrls
 
 CONTRACTS_MAX: Final = 512  # a compiled contract takes some 10 to 100 KiB
 MISSING_MAX: Final = 4096  # versions that were asked for and are not there
@@ -20,8 +23,10 @@ VersionKey: TypeAlias = tuple[int, int]  # the event type's id and the version's
 
 
 class Versions:
-    def __init__(self, feed: ChangeFeed, *, contracts_max: int = CONTRACTS_MAX) -> None:
-        self._contracts_max = contracts_max
+    """`urls` are those of the versions, by which an event names the one that judges it."""
+
+    def __init__(self, feed: ChangeFeed, urls: SchemaUrls, *, contracts_max: int = CONTRACTS_MAX) -> None:
+        self._urls, self._contracts_max = urls, contracts_max
         self._contracts: OrderedDict[VersionKey, Contract] = OrderedDict()
         self._missing: set[VersionKey] = set()
         self._loading: dict[VersionKey, asyncio.Task[Contract | None]] = {}
@@ -53,6 +58,17 @@ class Versions:
             loading = self._loading[key] = asyncio.create_task(self._load(key))
             loading.add_done_callback(lambda _: self._loading.pop(key, None))
         return await asyncio.shield(loading)  # one caller that goes away must not take it from the others
+
+    async def named(self, entry: CatalogueEntry, dataschema: str) -> CatalogueEntry:
+        """The entry with the version that judges an event of its type: the one that its `dataschema` names, if that is
+        a URL of ours, else the latest. Raises ContractBroken where there is none, and Unavailable."""
+        version = self._urls.version_in(dataschema, entry.name)
+        if version is None or version == entry.version:
+            return entry
+        contract = await self.contract(entry.id, version)
+        if contract is None:
+            raise self._urls.broken(dataschema, entry.name)
+        return replace(entry, version=version, contract=contract)
 
     async def _load(self, key: VersionKey) -> Contract | None:
         generation = self._generation

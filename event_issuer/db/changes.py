@@ -34,6 +34,7 @@ class Topic(StrEnum):
     SUBSCRIPTION = "subscription"
     ACCESS = "access"
     EVENT_TYPE = "event_type"
+    VERDICT = "verdict"  # of events in a partition
 
 
 ChangeListener: TypeAlias = Callable[[Topic, int], None]

@@ -161,6 +161,19 @@ class SubscriptionErrorRow(Table, tablename="subscription_errors"):
     created_at_us = BigInt()
 
 
+class VerdictRow(Table, tablename="verdicts"):
+    id = BigSerial(primary_key=True)
+    event_type_id = BigInt()
+    partition_id = BigInt()
+    log_offset = BigInt()
+    standing = Text()
+    schema_version = Integer()
+    violations = Text()
+    lanes_served = BigInt()
+    judged_at_us = BigInt()
+    changed_at_us = BigInt()
+
+
 TABLES = (
     Tenant,
     Principal,
@@ -175,4 +188,5 @@ TABLES = (
     ParkedEvent,
     Attempt,
     SubscriptionErrorRow,
+    VerdictRow,
 )

@@ -166,7 +166,11 @@ class Lane:
         started = 0
         while self._page_index < len(self._page) and self._may_take():
             record = self._next_on_page()
-            if not self.cursor.is_settled(record.offset):
+            if self.cursor.is_settled(record.offset):
+                continue
+            if record.verdict is not None and record.verdict.is_withheld_from(self.id):
+                self._skip(record)
+            else:
                 started += self._take(record)
         return started
 
@@ -211,6 +215,11 @@ class Lane:
                 self._behind[key] = deque()
         self._launch(self._deliver(record), self._ended)
         return 1
+
+    def _skip(self, record: LogRecord) -> None:
+        """It breaks its contract, or this lane was offered it otherwise."""
+        self.cursor.settle(record.offset)
+        self._settler.touch(self)
 
     def _pass_over(self, head: Parked, record: LogRecord) -> None:
         """A follower of a blocked key leaves no row; the head remembers where its followers begin."""
@@ -353,7 +362,9 @@ class Lane:
         while offset is not None and offset < self.cursor.end:
             page = await self._reader.read_again(offset)
             for record in page.records:
-                if record.event.partitionkey == parked.key and self.cursor.is_settled(record.offset):
+                if record.event.partitionkey != parked.key or not self.cursor.is_settled(record.offset):
+                    continue
+                if record.verdict is None or not record.verdict.is_withheld_from(self.id):
                     return record
             offset = page.next_offset
         return None

@@ -11,6 +11,7 @@ import orjson
 import structlog
 
 from event_issuer.db import log as sql
+from event_issuer.db import verdicts
 from event_issuer.db.database import Database
 from event_issuer.domain.errors import NotFound
 from event_issuer.domain.events import CloudEvent
@@ -21,6 +22,7 @@ from event_issuer.eventlog.pages import Loaded, PageCache
 from event_issuer.eventlog.protocol import (
     Bounds,
     HeadListener,
+    Judge,
     LogRecord,
     Page,
 )
@@ -34,8 +36,12 @@ logger = structlog.get_logger(__name__)
 class EmbeddedLog:
     """Implements `EventLog`. `run()` must be running for `append` to be answered."""
 
-    def __init__(self, database: Database, clock: Clock, log_id: str, *, cache_bytes_max: int) -> None:
+    def __init__(
+        self, database: Database, clock: Clock, log_id: str, *, cache_bytes_max: int, judge: Judge | None = None
+    ) -> None:
+        """`judge` is asked of records that say no schema version: they came by another way than the API."""
         self.log_id = log_id
+        self._judge = judge
         self._database = database
         self._clock = clock
         self._groups = GroupCommit(self._append_now)
@@ -68,7 +74,7 @@ class EmbeddedLog:
         """Feeds the cache, which tells who waits for these partitions."""
         fresh: dict[int, list[LogRecord]] = {}
         for record, (status, partition_id, offset, recorded_at) in zip(records, appended, strict=True):
-            if status is AppendStatus.PERSISTED:
+            if status is AppendStatus.PERSISTED and (record.schema_version is not None or self._judge is None):
                 fresh.setdefault(partition_id, []).append(
                     LogRecord(partition_id, offset, recorded_at, record.schema_version, record.event)
                 )
@@ -115,7 +121,12 @@ class EmbeddedLog:
         for bounds in (await self.bounds([partition_id])).values():
             self._pages.notice(partition_id, bounds)
             self._pages.forget(partition_id, bounds.first)
+            await self._database.run(verdicts.forget(partition_id, bounds.first))
         return removed
+
+    def judge_anew(self, partition_id: int) -> None:
+        """Something was decided about events of this partition: what is in memory does not know."""
+        self._pages.forget_all(partition_id)
 
     async def _load(self, partition_id: int, offset: int, before_offset: int) -> Loaded:
         rows = await self._database.read(sql.read_page(partition_id, offset, before_offset, LOAD_BYTES_MAX))
@@ -127,12 +138,17 @@ class EmbeddedLog:
             for row in rows
             if row[2] is not None
         ]
+        outside = {record.offset: record.event for record in records if record.schema_version is None}
+        if outside and self._judge is not None:
+            found = await self._judge(partition_id, outside)
+            for record in records:
+                record.verdict = found.get(record.offset)
         return Loaded(records, records[-1].offset + 1 if records else offset, Bounds(first, next_offset))
 
 
 async def open_embedded_log(
-    database: Database, clock: Clock, fresh_log_id: str, *, cache_bytes_max: int
+    database: Database, clock: Clock, fresh_log_id: str, *, cache_bytes_max: int, judge: Judge | None = None
 ) -> EmbeddedLog:
     """Opens the log in `database`; `fresh_log_id` becomes its identity if it has none yet."""
     log_id = await database.run(sql.log_identity(fresh_log_id))
-    return EmbeddedLog(database, clock, log_id, cache_bytes_max=cache_bytes_max)
+    return EmbeddedLog(database, clock, log_id, cache_bytes_max=cache_bytes_max, judge=judge)

@@ -68,6 +68,7 @@ class PageCache:
         self._loading: dict[PageKey, asyncio.Task[_Run]] = {}
         self._seen: dict[int, _Seen] = {}
         self._bytes = 0
+        self._generation = 0  # of what was loaded before the last `forget_all`, nothing is kept
         self.loads = 0
 
     async def read(self, partition_id: int, offset: int) -> Page:
@@ -123,6 +124,12 @@ class PageCache:
         self._on_head(partition_id, bounds.next)
         return True
 
+    def forget_all(self, partition_id: int) -> None:
+        """Drops every page of the partition: what they say of its records is not so any more."""
+        self._generation += 1
+        for key in [key for key in self._pages if key[0] == partition_id]:
+            self._bytes -= self._pages.pop(key).weight_bytes
+
     def forget(self, partition_id: int, before_offset: int) -> None:
         """Drops the pages that are wholly below `before_offset`: the log has trimmed them."""
         for key in [key for key in self._pages if key[0] == partition_id]:
@@ -149,6 +156,7 @@ class PageCache:
     async def _fill(self, key: PageKey, offset: int) -> _Run:
         partition_id, index = key
         begin, before_offset = index * PAGE_RECORDS, (index + 1) * PAGE_RECORDS
+        generation = self._generation
         page = self._pages.get(key)
         if page is not None and page.end == offset:
             begin = offset  # goes on where the page ends
@@ -159,7 +167,7 @@ class PageCache:
             loaded = await self._load(partition_id, begin, before_offset)
             self.loads += 1
         run = _Run(loaded.records, begin, loaded.end, _weight(loaded.records))
-        if run.records:
+        if run.records and generation == self._generation:
             run = self._keep(key, run)
         self.notice(partition_id, loaded.bounds)
         return run

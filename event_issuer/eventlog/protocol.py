@@ -5,7 +5,7 @@ get pages of parsed records that they share: a record is never changed after it 
 about it once for a thousand lanes: `wire` is its HTTP form, rendered with `deprecation`.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol, TypeAlias
 
@@ -14,6 +14,7 @@ from event_issuer.domain.events import CloudEvent
 from event_issuer.domain.http_binding import Wire
 from event_issuer.domain.records import Appended, NewRecord
 from event_issuer.domain.time import Instant
+from event_issuer.domain.verdicts import Verdict
 
 
 @dataclass(slots=True)
@@ -25,6 +26,7 @@ class LogRecord:
     event: CloudEvent
     wire: Wire | None = None
     deprecation: Deprecation | None = None
+    verdict: Verdict | None = None  # on an event that came by another way than the API
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,8 @@ def weight_bytes(event: CloudEvent) -> int:
 
 
 HeadListener: TypeAlias = Callable[[int, int], None]
+Judge: TypeAlias = Callable[[int, Mapping[int, CloudEvent]], Awaitable[Mapping[int, Verdict]]]
+"""Verdicts by offset, of events of one partition that nobody may have judged yet. Raises Unavailable."""
 
 
 class EventLog(Protocol):

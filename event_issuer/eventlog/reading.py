@@ -30,6 +30,12 @@ class StartFrom:
     cursor: str | None = None
 
 
+async def record_at(log: EventLog, partition_id: int, offset: int) -> LogRecord | None:
+    """None where retention took it, or nothing is yet."""
+    page = await log.read(partition_id, offset)
+    return page.records[0] if page.records and page.records[0].offset == offset else None
+
+
 async def start_offsets(log: EventLog, partitions: Partitions, start: StartFrom) -> dict[int, int]:
     """The offset to begin at, by partition id. A partition that a cursor does not know begins at its first offset.
 
@@ -108,6 +114,7 @@ class MergingReader:
         while True:
             offset = self._offsets[partition_id]
             page = await self._log.read(partition_id, offset)
-            if page.records or page.next_offset == offset:
-                return list(reversed(page.records))
+            readable = [one for one in page.records if one.verdict is None or not one.verdict.is_withheld]
+            if readable or page.next_offset == offset:
+                return list(reversed(readable))
             self._offsets[partition_id] = page.next_offset

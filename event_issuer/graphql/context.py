@@ -11,6 +11,7 @@ from event_issuer.resolvers.deliveries import Deliveries
 from event_issuer.resolvers.event_types import EventTypes
 from event_issuer.resolvers.events import Events
 from event_issuer.resolvers.produce import Producing
+from event_issuer.resolvers.quarantine import Quarantine
 from event_issuer.resolvers.schemas import Schemas
 from event_issuer.resolvers.subscriptions import Subscriptions
 
@@ -23,6 +24,7 @@ class Operations:
     events: Events
     subscriptions: Subscriptions
     deliveries: Deliveries
+    quarantine: Quarantine
     log_id: str
     schema_urls: SchemaUrls
 

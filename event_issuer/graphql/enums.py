@@ -4,7 +4,7 @@ from enum import Enum
 
 import strawberry
 
-from event_issuer.domain import access, compatibility, subscriptions
+from event_issuer.domain import access, compatibility, subscriptions, verdicts
 from event_issuer.eventlog import reading
 from event_issuer.graphql.fields import value
 from event_issuer.resolvers import produce
@@ -41,9 +41,17 @@ class CompatibilityVerdict(Enum):
 
 @strawberry.enum(description="How records are judged that reach the log from outside the API.")
 class ValidationMode(Enum):
-    ENFORCED = value("ENFORCED", "One that breaks its contract is a dead letter (default).")
-    QUARANTINE = value("QUARANTINE", "One that breaks its contract is held.")
-    OFF = value("OFF", "Not at all.")
+    ENFORCED = value(verdicts.ValidationMode.ENFORCED.value, "One that breaks its contract is a dead letter (default).")
+    QUARANTINE = value(verdicts.ValidationMode.QUARANTINE.value, "One that breaks its contract is held.")
+    OFF = value(verdicts.ValidationMode.OFF.value, "Not at all.")
+
+
+@strawberry.enum(description="What became of an event that breaks its contract and came from outside the API.")
+class QuarantineStanding(Enum):
+    HELD = value(verdicts.Standing.HELD.value, "It waits to be released or discarded.")
+    DEAD_LETTERED = value(verdicts.Standing.DEAD_LETTERED.value, "Its type enforces its contract: never delivered.")
+    RELEASED = value(verdicts.Standing.RELEASED.value, "It was delivered after all, or is being delivered.")
+    DISCARDED = value(verdicts.Standing.DISCARDED.value, "It will never be delivered.")
 
 
 @strawberry.enum(description="Whether an event type is still to be used.")

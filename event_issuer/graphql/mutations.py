@@ -17,6 +17,7 @@ from event_issuer.graphql.events import (
 )
 from event_issuer.graphql.fields import mutation
 from event_issuer.graphql.ids import existing_number
+from event_issuer.graphql.quarantine import QuarantinePayload, Selected
 from event_issuer.graphql.scalars import CloudEvent
 from event_issuer.graphql.schemas import RegisterSchemaInput, RegisterSchemaPayload
 from event_issuer.graphql.subscriptions import (
@@ -78,6 +79,14 @@ class Mutation:
         wanted = (input.event_type, input.schema, input.example)
         registered = await info.context.do.schemas.register(info.context.caller, *wanted)
         return RegisterSchemaPayload.of(registered, info.context.do.schema_urls)
+
+    @mutation("Lets held events go to their lanes, if the contract that holds now takes them.")
+    async def release_quarantined_events(self, info: Asked, input: Selected) -> QuarantinePayload | None:
+        return QuarantinePayload.of(await info.context.do.quarantine.release(info.context.caller, input.selected()))
+
+    @mutation("Gives held events up: they are never delivered.")
+    async def discard_quarantined_events(self, info: Asked, input: Selected) -> QuarantinePayload | None:
+        return QuarantinePayload.of(await info.context.do.quarantine.discard(info.context.caller, input.selected()))
 
     @mutation("Makes a subscription. Its endpoint is asked whether it wants to receive before the first event.")
     async def create_webhook_subscription(

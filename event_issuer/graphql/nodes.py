@@ -10,6 +10,7 @@ from event_issuer.graphql.deliveries import DeliveryAttempt, ParkedEvent
 from event_issuer.graphql.event_types import EventType
 from event_issuer.graphql.events import event_at
 from event_issuer.graphql.ids import event_position, parse_id
+from event_issuer.graphql.quarantine import QuarantinedEvent
 from event_issuer.graphql.schemas import SchemaVersion
 from event_issuer.graphql.subscriptions import WebhookSubscription
 
@@ -52,10 +53,16 @@ async def _parked_event(info: Asked, keys: list[int]) -> Found:
     return None if row is None else ParkedEvent.of(row)
 
 
+async def _quarantined_event(info: Asked, keys: list[int]) -> Found:
+    row = await info.context.do.quarantine.get(info.context.caller, keys[0])
+    return None if row is None else QuarantinedEvent.of(row)
+
+
 _FINDERS: Final[dict[str, Callable[[Asked, list[int]], Awaitable[Found]]]] = {
     "EventType": _event_type,
     "SchemaVersion": _schema_version,
     "WebhookSubscription": _subscription,
     "DeliveryAttempt": _attempt,
     "ParkedEvent": _parked_event,
+    "QuarantinedEvent": _quarantined_event,
 }

@@ -16,6 +16,7 @@ from event_issuer.graphql.events import Event, EventConnection, StartFromInput, 
 from event_issuer.graphql.fields import field
 from event_issuer.graphql.ids import event_position, number_in
 from event_issuer.graphql.nodes import find_node
+from event_issuer.graphql.quarantine import QuarantinedEvent
 from event_issuer.graphql.scalars import JSON, CloudEvent
 from event_issuer.graphql.schemas import CompatibilityReport
 from event_issuer.graphql.subscriptions import WebhookSubscription, WebhookSubscriptionFilter
@@ -104,6 +105,20 @@ class Query:
         start = from_.start() if from_ else None
         found = await info.context.do.events.page(info.context.caller, event_types, first, after, start)
         return EventConnection.of(found, info.context.do.log_id)
+
+    @field("Events of a type of yours that came from outside the API and break their contract, as they were judged.")
+    async def quarantined_events(
+        self,
+        info: Asked,
+        event_type: Annotated[str, strawberry.argument(description="The event type's name.")],
+        first: First = None,
+        after: After = None,
+        last: Last = None,
+        before: Before = None,
+    ) -> Connection[QuarantinedEvent] | None:
+        request = page_request(first, after, last, before)
+        found = await info.context.do.quarantine.page(info.context.caller, event_type, request)
+        return connection(found, lambda row: row.id, QuarantinedEvent.of)
 
     @field("An event by its global id; null if it is not there (any more), or not yours to consume.")
     async def event(self, info: Asked, id: Id) -> Event | None:

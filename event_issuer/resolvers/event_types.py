@@ -9,9 +9,10 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from event_issuer.contracts.catalogue import Catalogue, CatalogueEntry
-from event_issuer.contracts.judges import Judges
+from event_issuer.contracts.catalogue import Catalogue
+from event_issuer.contracts.judging import data_violations
 from event_issuer.contracts.trial import SchemaTrial
+from event_issuer.contracts.versions import Versions
 from event_issuer.db import event_types as sql
 from event_issuer.db.access import Audit, audit
 from event_issuer.db.changes import ChangeFeed
@@ -20,7 +21,6 @@ from event_issuer.db.tables import EventType
 from event_issuer.db.work import Work
 from event_issuer.domain.access import Action, Audience, Caller
 from event_issuer.domain.errors import BadInput, Conflict, ContractBroken, NotFound, Violation
-from event_issuer.domain.events import CloudEvent
 from event_issuer.domain.json_format import read_event
 from event_issuer.domain.paging import PageRequest, Slice, sliced
 from event_issuer.domain.time import Clock
@@ -74,13 +74,13 @@ class EventTypes:
         self,
         database: Database,
         catalogue: Catalogue,
-        judges: Judges,
+        versions: Versions,
         trial: SchemaTrial,
         feed: ChangeFeed,
         clock: Clock,
         limits: EventTypeLimits,
     ) -> None:
-        self._database, self._catalogue, self._judges, self._trial = database, catalogue, judges, trial
+        self._database, self._catalogue, self._versions, self._trial = database, catalogue, versions, trial
         self._feed, self._clock, self._limits = feed, clock, limits
 
     async def create(self, caller: Caller, spec: EventTypeSpec) -> EventType:
@@ -168,34 +168,10 @@ class EventTypes:
             raise NotFound(f"There is no event type {event.type!r:.200} that you may see.")
         if "dataschema" in event.attributes:
             try:
-                entry = await self._judges.named(entry, event.attributes["dataschema"])
+                entry = await self._versions.named(entry, event.attributes["dataschema"])
             except ContractBroken as refusal:
                 return EventValidation(refusal.violations, None)
         return EventValidation(data_violations(entry, event, document, self._limits.data_bytes_max), entry.version)
-
-
-def data_violations(
-    entry: CatalogueEntry, event: CloudEvent, document: object, data_bytes_max: int
-) -> tuple[Violation, ...]:
-    """All that is wrong with the data of an event; `document` is what it says. The one judge of producing, too.
-
-    Data that is not JSON is judged as a string, which is what JSON Schema's contentMediaType is about.
-    """
-    data = event.data
-    if data is None:
-        return (Violation("", "required", "The event has no data; its contract asks for a document."),)
-    if len(data) > data_bytes_max:
-        return (Violation("", "size", f"The data has {len(data)} bytes; at most {data_bytes_max} are taken."),)
-    if event.has_json_data:
-        return () if entry.contract.accepts(document) else entry.contract.violations(document)
-    return () if entry.contract.accepts(event.string) else (_no_string(event), *entry.contract.violations(event.string))
-
-
-def _no_string(event: CloudEvent) -> Violation:
-    message = (
-        f"Data of the type {event.attributes['datacontenttype']!r:.80} is judged as a string; the contract refuses it."
-    )
-    return Violation("/datacontenttype", "datacontenttype", message)
 
 
 def authorise_sight(caller: Caller, event_type: EventType) -> None:

@@ -11,7 +11,7 @@ from event_issuer.domain.access import Caller
 from event_issuer.domain.errors import BadInput, NotFound
 from event_issuer.domain.paging import PAGE_SIZE, PAGE_SIZE_MAX
 from event_issuer.eventlog.protocol import EventLog, LogRecord
-from event_issuer.eventlog.reading import MergingReader, StartFrom, StartPoint, start_offsets
+from event_issuer.eventlog.reading import MergingReader, StartFrom, StartPoint, record_at, start_offsets
 
 TYPES_MAX: Final = 100  # event types in one query or one subscription
 
@@ -42,8 +42,8 @@ class Events:
         entry = await self._catalogue.entry(rows[0][0]) if rows else None
         if entry is None or not caller.may_consume(entry.name, entry.audience, entry.tenant_id):
             return None
-        page = await self._log.read(partition_id, offset)
-        return page.records[0] if page.records and page.records[0].offset == offset else None
+        record = await record_at(self._log, partition_id, offset)
+        return None if record is None or (record.verdict is not None and record.verdict.is_withheld) else record
 
     async def page(
         self, caller: Caller, names: Sequence[str], first: int | None, after: str | None, start: StartFrom | None

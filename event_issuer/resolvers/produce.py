@@ -15,7 +15,8 @@ import orjson
 from msgspec import Raw
 
 from event_issuer.contracts.catalogue import Catalogue, CatalogueEntry
-from event_issuer.contracts.judges import Judges
+from event_issuer.contracts.judging import data_violations
+from event_issuer.contracts.versions import Versions
 from event_issuer.domain.access import Action, Caller
 from event_issuer.domain.errors import (
     Conflict,
@@ -33,7 +34,6 @@ from event_issuer.domain.json_format import read_event
 from event_issuer.domain.records import DIGEST_BYTES, Appended, AppendStatus, NewRecord, new_record
 from event_issuer.domain.time import Instant
 from event_issuer.eventlog.protocol import EventLog
-from event_issuer.resolvers.event_types import data_violations
 
 
 class ProduceStatus(StrEnum):
@@ -64,9 +64,9 @@ class Produced:
 
 class Producing:
     def __init__(
-        self, log: EventLog, catalogue: Catalogue, judges: Judges, *, events_max: int, data_bytes_max: int
+        self, log: EventLog, catalogue: Catalogue, versions: Versions, *, events_max: int, data_bytes_max: int
     ) -> None:
-        self._log, self._catalogue, self._judges = log, catalogue, judges
+        self._log, self._catalogue, self._versions = log, catalogue, versions
         self._events_max, self._data_bytes_max = events_max, data_bytes_max
 
     async def produce(self, caller: Caller, values: Sequence[object], *, tenant: str | None = None) -> list[Produced]:
@@ -102,7 +102,7 @@ class Producing:
                 entry = self._catalogue.known(name) or await self._catalogue.entry(name)
                 entry = _authorised(caller, event, entry)
                 if "dataschema" in event.attributes:
-                    entry = await self._judges.named(entry, event.attributes["dataschema"])
+                    entry = await self._versions.named(entry, event.attributes["dataschema"])
                 record = _accept(caller, event, document, entry, judge)
             except IssuerError as refusal:
                 result.reject(refusal)

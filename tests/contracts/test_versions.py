@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator
 import pytest
 
 from event_issuer.contracts.catalogue import Catalogue
-from event_issuer.contracts.judges import Judges
 from event_issuer.contracts.versions import Versions
 from event_issuer.db.changes import ChangeFeed
 from event_issuer.db.database import Database, open_database
@@ -53,7 +52,7 @@ async def follow(database: Database, type_id: int, after: int = 1) -> None:
 
 
 async def test_a_version_is_compiled_once(type_id: int, feed: ChangeFeed) -> None:
-    versions = Versions(feed)
+    versions = Versions(feed, URLS)
     assert versions.known(type_id, 1) is None
     contracts = await asyncio.gather(*(versions.contract(type_id, 1) for _ in range(5)))
     assert contracts[0] is not None
@@ -66,7 +65,7 @@ async def test_a_version_is_compiled_once(type_id: int, feed: ChangeFeed) -> Non
 async def test_a_missing_version_is_looked_for_again_after_a_change(
     database: Database, type_id: int, feed: ChangeFeed
 ) -> None:
-    versions = Versions(feed)
+    versions = Versions(feed, URLS)
     await feed.step()
     assert await versions.contract(type_id, 2) is None
     await follow(database, type_id)
@@ -80,7 +79,7 @@ async def test_a_missing_version_is_looked_for_again_after_a_change(
 async def test_what_is_missed_while_a_type_changes_is_not_remembered(
     database: Database, type_id: int, feed: ChangeFeed
 ) -> None:
-    versions = Versions(feed)
+    versions = Versions(feed, URLS)
     asking = asyncio.create_task(versions.contract(type_id, 2))
     await asyncio.sleep(0)
     await asyncio.sleep(0)  # it has begun to read
@@ -93,7 +92,7 @@ async def test_what_is_missed_while_a_type_changes_is_not_remembered(
 async def test_what_is_used_least_is_forgotten_first(database: Database, type_id: int, feed: ChangeFeed) -> None:
     await follow(database, type_id, 1)
     await follow(database, type_id, 2)
-    versions = Versions(feed, contracts_max=2)
+    versions = Versions(feed, URLS, contracts_max=2)
     for version in (1, 2):
         await versions.contract(type_id, version)
     first = versions.known(type_id, 1)
@@ -107,12 +106,12 @@ async def test_the_version_that_is_named_judges(database: Database, type_id: int
     await follow(database, type_id)
     entry = await Catalogue(database, feed).entry(NAME)
     assert entry is not None
-    judges = Judges(Versions(feed), URLS)
-    assert await judges.named(entry, URLS.of(NAME, 2)) is entry
-    assert await judges.named(entry, "urn:example:schema") is entry
-    first = await judges.named(entry, URLS.of(NAME, 1))
+    versions = Versions(feed, URLS)
+    assert await versions.named(entry, URLS.of(NAME, 2)) is entry
+    assert await versions.named(entry, "urn:example:schema") is entry
+    first = await versions.named(entry, URLS.of(NAME, 1))
     assert (first.id, first.version, first.partition_ids) == (entry.id, 1, entry.partition_ids)
     assert (first.contract.accepts({}), entry.contract.accepts({})) == (True, False)
     for dataschema in (URLS.of(NAME, 3), URLS.of("acme.other", 1)):
         with pytest.raises(ContractBroken):
-            await judges.named(entry, dataschema)
+            await versions.named(entry, dataschema)

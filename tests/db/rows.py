@@ -39,7 +39,7 @@ def new_event_type(
         description="A train has arrived.",
         audience="OPEN",
         compatibility="BACKWARD",
-        validation="STRICT",
+        validation="ENFORCED",
         partition_count=partitions,
         deduplicates=True,
         definition='{"type":"object"}',

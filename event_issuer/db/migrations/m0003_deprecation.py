@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from event_issuer.db.work import Dialect
 
-VERSION = 2
+VERSION = 3
 NAME = "deprecation"
 
 

@@ -1,0 +1,104 @@
+"""Judging events: the one judge of what is produced, and of what reaches the log from outside the API.
+
+The latter is judged once per position, when it is first read, by whichever process reads it; what was found is written
+down and holds from then on, whatever the contract becomes. Knows nothing of how events are read or delivered.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+import structlog
+
+from event_issuer.contracts.catalogue import Catalogue, CatalogueEntry
+from event_issuer.db import event_types
+from event_issuer.db import verdicts as sql
+from event_issuer.db.database import Database
+from event_issuer.domain.errors import NotFound, Violation
+from event_issuer.domain.events import CloudEvent, read_attributes
+from event_issuer.domain.json_format import document_of
+from event_issuer.domain.time import Clock
+from event_issuer.domain.verdicts import Standing, ValidationMode, Verdict
+
+STANDINGS: Final = {ValidationMode.ENFORCED: Standing.DEAD_LETTERED, ValidationMode.QUARANTINE: Standing.HELD}
+
+logger = structlog.get_logger(__name__)
+
+
+class OutsideJudge:
+    """Judges what came by another way than the API. `data_bytes_max` is the bound that the API has, too."""
+
+    def __init__(self, database: Database, catalogue: Catalogue, clock: Clock, *, data_bytes_max: int) -> None:
+        self._database, self._catalogue, self._clock = database, catalogue, clock
+        self._data_bytes_max = data_bytes_max
+
+    async def verdicts(self, partition_id: int, events: Mapping[int, CloudEvent]) -> Mapping[int, Verdict]:
+        """The verdicts that hold among these events of one partition, by offset. Raises Unavailable."""
+        begin, end = min(events), max(events) + 1
+        judged = await self._database.read(sql.judged_ranges(partition_id, begin, end))
+        fresh = {offset: event for offset, event in events.items() if not sql.covers(judged, offset)}
+        if not fresh:
+            return sql.verdicts_in(await self._database.read(sql.verdicts(partition_id, begin, end)))
+        entry = await self._entry_of(partition_id)
+        standing = STANDINGS.get(entry.validation)
+        broken: dict[int, Sequence[Violation]] = {}
+        if standing is not None:
+            found = {offset: self.violations(entry, event) for offset, event in fresh.items()}
+            broken = {offset: violations for offset, violations in found.items() if violations}
+        findings = sql.Findings(entry.id, partition_id, (begin, end), standing or Standing.HELD, entry.version, broken)
+        return await self._database.run(sql.record(self._database.dialect, findings, self._clock()))
+
+    def violations(self, entry: CatalogueEntry, event: CloudEvent) -> Sequence[Violation]:
+        """All that is wrong with the event as one of this type. A fault of ours is one of them, not a stalled lane."""
+        try:
+            return _violations(entry, event, self._data_bytes_max)
+        except Exception:
+            logger.exception("an event could not be judged", event_type=entry.name)
+            return (Violation("", "internal", "The event could not be judged; the fault is ours."),)
+
+    async def _entry_of(self, partition_id: int) -> CatalogueEntry:
+        rows = await self._database.read(event_types.partition_type(partition_id))
+        entry = await self._catalogue.entry(rows[0][0]) if rows else None
+        if entry is None:
+            raise NotFound(f"There is no partition {partition_id}.")
+        return entry
+
+
+def _violations(entry: CatalogueEntry, event: CloudEvent, data_bytes_max: int) -> Sequence[Violation]:
+    _, found = read_attributes(event.attributes)
+    if event.attributes.get("type") != entry.name:
+        found.append(Violation("/type", "type", f"The event is in the log of {entry.name}, and says it is another."))
+    if found:
+        return found
+    if event.data is None and event.partitionkey is not None:
+        return ()  # a tombstone
+    document: object = None
+    if event.data is not None and event.has_json_data:
+        try:
+            document = document_of(event.data)
+        except ValueError as problem:
+            return (Violation("/data", "data", str(problem)),)
+    return data_violations(entry, event, document, data_bytes_max)
+
+
+def data_violations(
+    entry: CatalogueEntry, event: CloudEvent, document: object, data_bytes_max: int
+) -> tuple[Violation, ...]:
+    """All that is wrong with the data of an event; `document` is what it says. The one judge of producing, too.
+
+    Data that is not JSON is judged as a string, which is what JSON Schema's contentMediaType is about.
+    """
+    data = event.data
+    if data is None:
+        return (Violation("", "required", "The event has no data; its contract asks for a document."),)
+    if len(data) > data_bytes_max:
+        return (Violation("", "size", f"The data has {len(data)} bytes; at most {data_bytes_max} are taken."),)
+    if event.has_json_data:
+        return () if entry.contract.accepts(document) else entry.contract.violations(document)
+    return () if entry.contract.accepts(event.string) else (_no_string(event), *entry.contract.violations(event.string))
+
+
+def _no_string(event: CloudEvent) -> Violation:
+    message = (
+        f"Data of the type {event.attributes['datacontenttype']!r:.80} is judged as a string; the contract refuses it."
+    )
+    return Violation("/datacontenttype", "datacontenttype", message)
