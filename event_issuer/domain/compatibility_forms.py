@@ -10,6 +10,7 @@ from functools import lru_cache
 from typing import Final
 
 import jsonschema_rs
+import orjson
 
 from event_issuer.domain.contracts import PATTERN_BYTES_MAX
 
@@ -30,7 +31,10 @@ _REGEX: Final = jsonschema_rs.RegexOptions(size_limit=PATTERN_BYTES_MAX)
 
 def text_of(form: object) -> str:
     """The same text for the same form. Numbers that are equal may still differ in it: 1 and 1.0."""
-    return json.dumps(form, sort_keys=True, separators=(",", ":"))
+    try:
+        return orjson.dumps(form, option=orjson.OPT_SORT_KEYS).decode()
+    except orjson.JSONEncodeError:  # an integer beyond 64 bits
+        return json.dumps(form, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
 def references_in(form: Form) -> set[str]:
@@ -54,7 +58,7 @@ def schemas_in(form: Form) -> Iterator[dict[str, object]]:
         for keyword, value in schema.items():
             if keyword in MAPS:
                 to_do += value.values() if isinstance(value, dict) else ()
-            elif keyword not in ("const", "enum"):
+            elif keyword not in ("const", "enum") and not keyword.startswith(OPAQUE):
                 to_do += value if isinstance(value, list) else [value]
 
 

@@ -36,6 +36,7 @@ _PLAIN: Final = frozenset(
 )
 _ONE: Final = frozenset({"additionalProperties", "propertyNames", "not", "unevaluatedProperties"})
 _SEVERAL: Final = frozenset({"allOf", "anyOf", "oneOf", "prefixItems"})
+_CONTENT: Final = ("contentEncoding", "contentMediaType")
 _REFERENCES: Final = ("$ref", "$dynamicRef", "$recursiveRef")
 
 
@@ -116,6 +117,9 @@ class _Former:
         self._take_arrays(schema, form)
         self._take_conditions(schema, form)
         self._take_dependencies(schema, form)
+        content = {keyword: schema[keyword] for keyword in _CONTENT if keyword in schema}
+        if content and self._dialect is _DRAFT_07:  # one assertion: the media type is that of the decoded text
+            form[OPAQUE + "content"] = content
         return form or True
 
     def _reference(self, reference: object) -> dict[str, object]:
@@ -137,8 +141,6 @@ class _Former:
             form[keyword] = sorted(set(value))
         elif keyword == "format" and self._asserts_format(value):
             form[keyword] = value
-        elif keyword in ("contentEncoding", "contentMediaType") and self._dialect is _DRAFT_07:
-            form[OPAQUE + keyword] = value
         elif self._judges(keyword):
             self._take_schemas(keyword, value, form)
 

@@ -24,8 +24,10 @@ from event_issuer.domain.generating_ways import Steps, Ways
 
 # Steps of one search: values made, whole ones and parts, and ways looked at; some 20 µs each.
 STEPS_MAX: Final = 2_000
-# Alternatives looked at, and values kept, for one place in a document; for the document itself there is no such bound.
-ALTERNATIVES_BELOW: Final = 12
+# Ways looked at, ways that led to values, and values kept, for one place in a document; for the document itself there
+# are no such bounds.
+WAYS_BELOW: Final = 60
+FRUITFUL_BELOW: Final = 12
 VALUES_BELOW: Final = 5
 # Levels that documents have, round after round; each round has an equal share of the steps.
 LEVELS: Final = (2, 8, 40)
@@ -86,10 +88,12 @@ class Generator:
             self._cut = True
             return []
         found: dict[str, object] = {}
-        for parts in islice(self._ways.of({"allOf": wanted}), ALTERNATIVES_BELOW):
-            for value in islice(self._values(parts, level), _VARIANTS):
-                found.setdefault(text_of(value), value)
-            if len(found) >= VALUES_BELOW or self.exhausted:
+        fruitful = 0
+        for parts in islice(self._ways.of({"allOf": wanted}), WAYS_BELOW):
+            made = {text_of(value): value for value in islice(self._values(parts, level), _VARIANTS)}
+            fruitful += bool(made)
+            found |= {text: value for text, value in made.items() if text not in found}
+            if len(found) >= VALUES_BELOW or fruitful >= FRUITFUL_BELOW or self.exhausted:
                 break
         return list(found.values())[:VALUES_BELOW]
 
@@ -200,6 +204,7 @@ class Generator:
             yield [values[min(turn, len(values) - 1)] for values in options]
         if length > 1:
             yield [values[index % len(values)] for index, values in enumerate(options)]
+            yield _distinct(options)
 
 
 def _kinds(parts: Parts) -> set[str]:
@@ -234,6 +239,17 @@ def _keeping(values: Iterable[object], parts: Parts) -> Iterator[object]:
     leaves = [leaves_of(part) | {key: part[key] for key in ("not",) if key in part} for part in parts]
     validator = validator_of({"allOf": leaves} if leaves else True)
     return (value for value in values if validator.is_valid(value))
+
+
+def _distinct(options: list[list[object]]) -> list[object]:
+    """One value of each place, rather one that no place before it has."""
+    taken: set[str] = set()
+    found: list[object] = []
+    for values in options:
+        chosen = next((value for value in values if text_of(value) not in taken), values[0])
+        taken.add(text_of(chosen))
+        found.append(chosen)
+    return found
 
 
 def _prefix_length(part: dict[str, object]) -> int:

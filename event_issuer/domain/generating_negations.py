@@ -48,7 +48,8 @@ _BOUNDS: Final = {
 }
 # Keywords whose plain negation is judged as it stands.
 _DENIED: Final = {"multipleOf": "number", "pattern": "string", "format": "string", "uniqueItems": "array"}
-_NOT_ENCODED: Final = {"contentEncoding": ["%", " "], "contentMediaType": ["{", "%"]}
+# Texts in no encoding, in base64 but not of JSON, and JSON but not in base64.
+_OTHER_CONTENT: Final = ("%", " ", "{", "YWFh", "{}", "e30=")
 
 Parts = list[dict[str, object]]
 Schema = dict[str, object]
@@ -105,8 +106,9 @@ def _plain(keyword: str, value: object) -> Iterator[Schema]:
             yield {"type": kind, opposite: value + more if more else value}
     elif keyword in _DENIED:
         yield {"type": _DENIED[keyword], "not": {keyword: value}}
-    elif keyword.startswith(OPAQUE) and keyword.removeprefix(OPAQUE) in _NOT_ENCODED:
-        yield {"enum": _NOT_ENCODED[keyword.removeprefix(OPAQUE)]}
+    elif keyword.startswith(OPAQUE):
+        for text in _OTHER_CONTENT:
+            yield {"const": text}
 
 
 def _without_required(form: Schema, parts: Parts) -> Iterator[Schema]:
@@ -184,6 +186,9 @@ def _with_wrong_name(form: Schema, parts: Parts) -> Iterator[Schema]:
     declared = [name for part in parts for name in map_under(part, "properties")]
     foreign = [pattern for part in parts for pattern in map_under(part, "patternProperties")]
     likely = [*declared, *FRESH_NAMES, *(text for pattern in foreign for text in samples(pattern))]
+    likely += islice(texts([leaves_of(names) for names in known]), _OTHER_NAMES_MAX) if known else ()
+    listed = [value for names in known for value in (names.get("const"), *forms_under(names, "enum"))]
+    likely += [name for name in listed if isinstance(name, str)]
     for broken in negations(wanted, [], {}) if isinstance(wanted, dict) and "$ref" not in wanted else ():
         leaves = [leaves_of(part) | {"not": form_under(part, "not")} for part in (broken,) if isinstance(part, dict)]
         likely += islice(texts([*leaves, *map(leaves_of, known)]), _OTHER_NAMES_MAX)

@@ -36,7 +36,7 @@ FORMAT_SAMPLES: Final = {
     "relative-json-pointer": ("0", "1/a"),
     "regex": ("a", "^a$"),
 }
-PLAIN: Final = ("", "a", "A", "1", "-", " ", "é", "abc", "AB1", "{", "%", "{}", "YQ==", "\U0001f686")
+PLAIN: Final = ("", "a", "A", "1", "-", " ", "é", "abc", "AB1", "{", "%", "{}", "YQ==", "e30=", "\U0001f686")
 
 _CLASSES: Final = {"d": "0123456789", "w": "abcXYZ_019", "s": " \t", "D": "a-A ", "W": "- .!", "S": "aA0-"}
 _ESCAPES: Final = {"n": "\n", "t": "\t", "r": "\r", "f": "\f", "v": "\v", "0": "\0"}
@@ -164,6 +164,8 @@ class _Reader:
             return self._property(char == "P")
         if char in "xu":
             return self._code_point(char)
+        if char == "c":
+            return chr(ord(self._next()) % 32)
         return _ESCAPES.get(char, char)
 
     def _property(self, negated: bool) -> str:

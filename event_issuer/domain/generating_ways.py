@@ -67,7 +67,7 @@ class Ways:
         """At least one way for each document that keeps the form, up to the bounds."""
         yield from self._open([form], [], [], 0)
 
-    def of_name(self, parts: Iterable[Mapping[str, object]], name: str) -> list[Form]:
+    def of_name(self, parts: Parts, name: str) -> list[Form]:
         """What has to hold for the property of that name."""
         found: list[Form] = []
         for part in parts:
@@ -75,6 +75,8 @@ class Ways:
             applied = [named[name]] if name in named else []
             applied += [form for pattern, form in patterned.items() if matches(pattern, name)]
             found += applied or [form_under(part, "additionalProperties")]
+            if "unevaluatedProperties" in part and not any(name in map_under(each, "properties") for each in parts):
+                found.append(form_under(part, "unevaluatedProperties"))
             names = form_under(part, "propertyNames")
             if names is not True and not self._names_it(names, name):
                 found.append(False)

@@ -23,8 +23,9 @@ WITNESSES_MAX: Final = 20
 STEPS_AFTER_FIRST: Final = 500
 # A proof is held against so many steps of search: a few milliseconds against a fault in it.
 STEPS_OF_SECOND_LOOK: Final = 200
-# Documents judged in making one witness smaller.
-SHRINKING_MAX: Final = 200
+# Documents judged in making witnesses smaller: so many for all of them, but some for each.
+SHRINKING_MAX: Final = 400
+SHRINKING_MIN: Final = 40
 # Of a witness as JSON. What is longer is confirmed, but no person reads it.
 WITNESS_CHARS_MAX: Final = 20_000
 # Documents that show what a schema takes at all, in case that no way through the keywords leads to a witness.
@@ -120,7 +121,8 @@ def witnesses(pair: Pair, covered: Form, covering: Form, taking: Judge, refusing
                     found[path] = witness
         if len(found) >= WITNESSES_MAX or (found and generator.exhausted):
             break
-    return [_shrunk(found[path], taking, refusing) for path in sorted(found)[:WITNESSES_MAX]]
+    tries = max(SHRINKING_MAX // max(len(found), 1), SHRINKING_MIN)
+    return [_shrunk(found[path], taking, refusing, tries) for path in sorted(found)[:WITNESSES_MAX]]
 
 
 def is_witnessed(pair: Pair, covered: Form, covering: Form, taking: Judge, refusing: Judge) -> bool:
@@ -142,15 +144,14 @@ def _candidates(
     yield from Generator(definitions, STEPS_OF_SECOND_LOOK).documents(covered)
 
 
-def _shrunk(witness: Witness, taking: Judge, refusing: Judge) -> Witness:
+def _shrunk(witness: Witness, taking: Judge, refusing: Judge, tries: int) -> Witness:
     """Refused at the same place, without what the document can do without, and with simpler values in it."""
-    left = SHRINKING_MAX
     again = True
     while again:
         again = False
         for smaller in _smaller(witness.document):
-            left -= 1
-            if left < 0:
+            tries -= 1
+            if tries < 0:
                 return witness
             found = refusing.refusals(smaller) if _witnesses(smaller, taking, refusing) else {}
             if witness.path in found and found[witness.path].others <= witness.others:

@@ -71,6 +71,7 @@ def report(tally: Tally) -> int:
         print(f"{verdict.value.lower():<22} {counts[verdict.value]:>9,}  {share:6.2%}")
     print(f"unsound COMPATIBLE     {counts['unsound']:>9,}")
     print(f"unconfirmed witnesses  {counts['unconfirmed']:>9,}")
+    print(f"wrong forms            {counts['wrong forms']:>9,}")
     print(f"crashes                {counts['crashes']:>9,}")
     p50, p99, longest = cuts[49] * 1e3, cuts[98] * 1e3, max(tally.seconds, default=0) * 1e3
     print(f"one comparison (CPU)   p50 {p50:.1f} ms, p99 {p99:.1f} ms, max {longest:.1f} ms")

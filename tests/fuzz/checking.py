@@ -9,7 +9,10 @@ import jsonschema
 import jsonschema_rs
 
 from event_issuer.domain.compatibility import Comparison, CompatibilityMode, CompatibilityVerdict, compare
+from event_issuer.domain.compatibility_forms import has_opaque
+from event_issuer.domain.compatibility_pairs import pair_of
 from event_issuer.domain.contracts import check_definition
+from event_issuer.domain.dialects import dialect_named
 from event_issuer.domain.errors import SchemaInvalid
 from tests.fuzz.pairs import DRAFT_07, DRAFT_2019_09, DRAFT_2020_12, Pairs, Schema
 
@@ -85,6 +88,9 @@ def checked(old: Schema, new: Schema, supply: Pairs, tally: Tally) -> None:
     judges = {"old": Judges(old), "new": Judges(new)}
     documents = supply.documents([old, new], DOCUMENTS)
     tally.counts["pairs"] += 1
+    for fault in _wrong_forms(old, new, judges, documents):
+        tally.counts["wrong forms"] += 1
+        tally.complaints.append(f"wrong form: {fault} | {old} | {new}")
     for mode in MODES:
         begun = time.thread_time()
         comparison = compare(old, new, mode)
@@ -95,6 +101,22 @@ def checked(old: Schema, new: Schema, supply: Pairs, tally: Tally) -> None:
         for fault in _faults(comparison, taking, refusing, documents):
             tally.counts[fault.split(":")[0]] += 1
             tally.complaints.append(f"{fault} | {mode.value} | {old} | {new}")
+
+
+def _wrong_forms(old: Schema, new: Schema, judges: dict[str, Judges], documents: list[object]) -> Iterator[str]:
+    """Documents that a schema and its form judge differently. What is opaque is only said by the schema."""
+    dialects = [dialect_named(schema["$schema"]) for schema in (old, new)]
+    assert dialects[0] is not None
+    assert dialects[1] is not None
+    pair = pair_of((old, dialects[0]), (new, dialects[1]))
+    if any(map(has_opaque, (pair.old, pair.new, *pair.definitions.values()))):
+        return
+    for side, form in (("old", pair.old), ("new", pair.new)):
+        schema = {"allOf": [form], "$defs": dict(pair.definitions)}
+        validator = jsonschema_rs.Draft202012Validator(schema, validate_formats=True, offline=True)
+        for document in documents:
+            if validator.is_valid(document) != judges[side].accepts(document):
+                yield f"{side}, {document!r}"
 
 
 def _faults(comparison: Comparison, taking: Judges, refusing: Judges, documents: list[object]) -> Iterator[str]:

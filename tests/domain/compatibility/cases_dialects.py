@@ -72,6 +72,12 @@ OF_DRAFT_07 = [
         "contentMediaType is asserted", d7(type="string", contentMediaType="application/json"), d7(type="string"), WIDER
     ),
     Case(
+        "a media type is that of the decoded text",
+        d7(type="string", contentMediaType="application/json"),
+        d7(type="string", contentMediaType="application/json", contentEncoding="base64"),
+        OTHER,
+    ),
+    Case(
         "the same encoding, another length",
         d7(contentEncoding="base64", maxLength=8),
         d7(contentEncoding="base64", maxLength=12),
