@@ -3,17 +3,34 @@
 import strawberry
 
 from event_issuer.db import tables
+from event_issuer.domain import schema_changes
 from event_issuer.domain.dataschemas import SchemaUrls
 from event_issuer.domain.errors import SchemaProblem
 from event_issuer.graphql import connections
-from event_issuer.graphql.enums import CompatibilityMode, CompatibilityVerdict
+from event_issuer.graphql.context import Asked
+from event_issuer.graphql.enums import CompatibilityMode, CompatibilityVerdict, SchemaChangeKind
+from event_issuer.graphql.fields import field
 from event_issuer.graphql.ids import encode_id
 from event_issuer.graphql.scalars import JSON, URL, DateTime, json_or_none, stored_json
 from event_issuer.resolvers import schemas
 
 
+@strawberry.type(description="One change between two schema versions.")
+class SchemaChange:
+    path: str = strawberry.field(
+        description="Where: a JSON Pointer (RFC 6901) into the schema, or into the earlier one for what was removed."
+    )
+    kind: SchemaChangeKind = strawberry.field(description="In which way.")
+    sentence: str = strawberry.field(description="The change in words.")
+
+    @classmethod
+    def of(cls, change: schema_changes.SchemaChange) -> "SchemaChange":
+        return cls(path=change.path, kind=SchemaChangeKind(change.kind.value), sentence=change.sentence)
+
+
 @strawberry.type(description="One JSON Schema of an event type: the contract that its events' data keep.")
 class SchemaVersion(connections.Node):
+    row: strawberry.Private[tables.SchemaVersion]
     version: int = strawberry.field(description="1, 2, … in order of registration.")
     definition: JSON = strawberry.field(description="The JSON Schema.")
     dataschema: URL = strawberry.field(description="Where the schema is served; immutable.")
@@ -23,6 +40,7 @@ class SchemaVersion(connections.Node):
     @classmethod
     def of(cls, row: tables.SchemaVersion, event_type: str, urls: SchemaUrls) -> "SchemaVersion":
         return cls(
+            row=row,
             id=strawberry.ID(encode_id("SchemaVersion", row.id)),
             version=row.version,
             definition=stored_json(row.definition),
@@ -30,6 +48,11 @@ class SchemaVersion(connections.Node):
             example=json_or_none(row.example),
             created_at=DateTime(row.created_at_us),
         )
+
+    @field("What it changed in the version before it, in words; at most 100. Null for the first version.")
+    async def changes(self, info: Asked) -> list[SchemaChange] | None:
+        found = await info.context.do.schemas.changes(info.context.caller, self.row)
+        return None if found is None else [SchemaChange.of(change) for change in found]
 
 
 @strawberry.type(description="One reason why a schema may not follow an earlier version.")

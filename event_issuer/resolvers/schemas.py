@@ -28,6 +28,7 @@ from event_issuer.domain.compatibility import (
 )
 from event_issuer.domain.errors import Conflict, NotFound, SchemaIncompatible, SchemaProblem
 from event_issuer.domain.paging import PageRequest, Slice
+from event_issuer.domain.schema_changes import SchemaChange, diff
 from event_issuer.domain.time import Clock
 from event_issuer.resolvers.event_types import as_text, authorise_sight, may_see
 
@@ -140,6 +141,12 @@ class Schemas:
         """The oldest first."""
         authorise_sight(caller, event_type)
         return await sql.page(event_type.id, request)
+
+    async def changes(self, caller: Caller, version: SchemaVersion) -> list[SchemaChange] | None:
+        """What a version that the caller was given changed in the one before; None for the first."""
+        caller.authorise_presence()
+        before = await sql.by_version(version.event_type_id, version.version - 1)
+        return None if before is None else diff(json.loads(before.definition), json.loads(version.definition))
 
     async def by_id(self, caller: Caller, schema_id: int) -> tuple[SchemaVersion, str] | None:
         """The schema version and its event type's name."""

@@ -226,3 +226,20 @@ async def test_validation_says_which_version_judges(operator: Partner) -> None:
         paths = [violation["path"] for violation in answer["violations"]]
         judged.append((answer["valid"], answer["schemaVersion"], paths))
     assert judged == [(True, 1, []), (False, 2, [""]), (False, None, ["/dataschema"])]
+
+
+async def test_what_a_version_changed_is_told_in_words(operator: Partner) -> None:
+    await operator.create_type()
+    await register(operator, STRICTER)
+    query = """query ($name: String!) { eventType(name: $name) {
+      schemas { nodes { version changes { path kind sentence } } } } }"""
+    nodes = (await operator.ask(query, name=TYPE))["eventType"]["schemas"]["nodes"]
+    assert nodes == [
+        {"version": 1, "changes": None},
+        {
+            "version": 2,
+            "changes": [
+                {"path": "/required", "kind": "NARROWED", "sentence": "requires the property 'delay'"},
+            ],
+        },
+    ]
