@@ -31,6 +31,7 @@ from event_issuer.delivery.deprecations import Deprecations
 from event_issuer.delivery.engine import Engine
 from event_issuer.delivery.handshake import Handshaker
 from event_issuer.delivery.leases import Leaser
+from event_issuer.delivery.pins import Pins
 from event_issuer.delivery.upkeep import Upkeep
 from event_issuer.domain.access import ANONYMOUS, Caller
 from event_issuer.domain.dataschemas import SchemaUrls
@@ -126,15 +127,13 @@ async def open_issuer(
         catalogue = contracts.catalogue
         judge = OutsideJudge(database, catalogue, clock, data_bytes_max=settings.data_bytes_max)
         log = await open_embedded_log(
-            database,
-            clock,
-            os.urandom(8).hex(),
-            cache_bytes_max=settings.page_cache_bytes_max,
-            judge=judge.verdicts,
+            database, clock, os.urandom(8).hex(), cache_bytes_max=settings.page_cache_bytes_max, judge=judge.verdicts
         )
         feed.listen(lambda topic, id_: log.judge_anew(id_) if topic is Topic.VERDICT else None)
         rules = AddressRules(settings.allowed_networks, settings.http_allowed)
-        delivery = _Delivery(settings, database, log, feed, sealer, rules, public_url, clock, random or Random())
+        delivery = _Delivery(
+            settings, database, log, feed, sealer, rules, contracts.versions, public_url, clock, random or Random()
+        )
         await delivery.deprecations.load()
         operations = Operations(
             event_types=contracts.event_types,
@@ -206,6 +205,7 @@ class _Delivery:
         feed: ChangeFeed,
         sealer: Sealer,
         rules: AddressRules,
+        versions: Versions,
         public_url: str,
         clock: Clock,
         random: Random,
@@ -227,6 +227,7 @@ class _Delivery:
             self.leaser,
             Courier(self._sender, log.log_id, clock, monotonic, random, self.deprecations.by_partition),
             activated,
+            Pins(database, versions),
             clock,
             random,
             exposure_max=settings.unsettled_max,

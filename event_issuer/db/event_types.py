@@ -1,6 +1,6 @@
 """Event types with their first schema and their partitions: statements."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import TypeAlias
 
@@ -160,6 +160,12 @@ def partition_type(partition_id: int) -> Statement:
         "SELECT name FROM event_types JOIN partitions ON event_type_id = event_types.id WHERE partitions.id = $1",
         (partition_id,),
     )
+
+
+def types_of_partitions(partition_ids: Sequence[int]) -> Statement:
+    """Rows of (partition id, event type id)."""
+    ids = ", ".join(str(int(id_)) for id_ in partition_ids)
+    return Statement(f"SELECT id, event_type_id FROM partitions WHERE id IN ({ids})")
 
 
 def deprecated_partitions(event_type_id: int | None = None) -> Statement:

@@ -2,7 +2,8 @@
 
 An offset is a record's place in its partition. `append` answers only when the outcome is known and durable. Readers
 get pages of parsed records that they share: a record is never changed after it was read, but for what is found out
-about it once for a thousand lanes: `wire` is its HTTP form, rendered with `deprecation`.
+about it once for a thousand lanes: `wire` is its HTTP form, rendered with `deprecation`, and
+`judged` says which schema versions it keeps.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -26,6 +27,7 @@ class LogRecord:
     event: CloudEvent
     wire: Wire | None = None
     deprecation: Deprecation | None = None
+    judged: dict[int, bool] | None = None  # by versions that subscriptions are pinned to
     verdict: Verdict | None = None  # on an event that came by another way than the API
 
 

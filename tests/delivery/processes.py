@@ -3,13 +3,16 @@
 import asyncio
 import random
 
+from event_issuer.contracts.versions import Versions
 from event_issuer.db.work import Row
 from event_issuer.delivery.attempt import Courier
 from event_issuer.delivery.engine import Engine
 from event_issuer.delivery.leases import Leaser
+from event_issuer.delivery.pins import Pins
+from event_issuer.domain.dataschemas import SchemaUrls
 from event_issuer.egress.sender import Sender
 from tests.delivery.failing import FailingDatabase
-from tests.delivery.world import World
+from tests.delivery.world import ORIGIN, World
 
 LEASE_S = 15.0
 
@@ -29,6 +32,7 @@ class Process:
             self.leaser,
             courier,
             world.activate,
+            Pins(self.database, Versions(world.feed, SchemaUrls(ORIGIN))),
             world.clock,
             random.Random(4),
             exposure_max=100,
