@@ -48,6 +48,8 @@ class Judges:
         self._rust = jsonschema_rs.validator_for(definition, validate_formats=True, offline=True)
         text = repr(definition)
         disputed = any(f"'{keyword}'" in text for keyword in _DISPUTED)
+        # In 2019-09, `jsonschema` 4.26 reads a schema under `additionalProperties` as names that are evaluated.
+        disputed |= definition["$schema"] == DRAFT_2019_09 and "'unevaluated" in text
         self._python = None if disputed else _OPINIONS[str(definition["$schema"])](definition)
 
     def accepts(self, document: object) -> bool:
