@@ -2,10 +2,9 @@
 
 import asyncio
 import os
-import signal
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from random import Random
 from time import monotonic
@@ -13,7 +12,6 @@ from typing import Final, TypeAlias
 from urllib.parse import urlsplit
 
 import structlog
-import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
 
@@ -43,13 +41,14 @@ from event_issuer.egress.control import ControlClient
 from event_issuer.egress.pool import PoolLimits
 from event_issuer.egress.resolver import CachingResolver, SystemResolver
 from event_issuer.egress.sender import WebhookSender
+from event_issuer.eventlog.compaction import Compaction
 from event_issuer.eventlog.embedded import EmbeddedLog, open_embedded_log
 from event_issuer.eventlog.heads import HeadWatch
 from event_issuer.eventlog.retention import Retention, RetentionBounds
 from event_issuer.graphql.context import Context, Operations
 from event_issuer.graphql.schema import build_schema
-from event_issuer.process import OTHER_FILES, allow_open_files, tune_interpreter
 from event_issuer.resolvers.access import Access
+from event_issuer.resolvers.catalogue import CatalogueDocument, CatalogueExport, DocumentFormat
 from event_issuer.resolvers.deliveries import Deliveries
 from event_issuer.resolvers.event_types import EventTypeLimits, EventTypes
 from event_issuer.resolvers.events import Events
@@ -60,11 +59,11 @@ from event_issuer.resolvers.subscriptions import SubscriptionLimits, Subscriptio
 from event_issuer.security.authentication import Authenticator
 from event_issuer.security.sealing import Sealer, parse_sealing_key
 from event_issuer.settings import Settings
+from event_issuer.web.catalogue import build_catalogue_routes
 from event_issuer.web.producing import ProducingFace, build_producing_routes
 from event_issuer.web.routes import build_app
 
 KEY_HEADER: Final = "x-api-key"
-KEEP_ALIVE_S: Final = 75  # longer than clients and load balancers (60 s) keep a connection: they should close first
 RESTART_PAUSE_S: Final = 1.0  # before a loop that failed is run again
 
 Loop: TypeAlias = tuple[str, Callable[[], Awaitable[None]]]  # its name in the log, and what runs for ever
@@ -77,6 +76,7 @@ class Issuer:
     """What a face needs of a running issuer."""
 
     operations: Operations
+    catalogue: CatalogueExport
     access: Access
     authenticator: Authenticator
     database: Database
@@ -126,10 +126,7 @@ async def open_issuer(
         stack.push_async_callback(contracts.trial.close)
         catalogue = contracts.catalogue
         judge = OutsideJudge(database, catalogue, clock, data_bytes_max=settings.data_bytes_max)
-        log = await open_embedded_log(
-            database, clock, os.urandom(8).hex(), cache_bytes_max=settings.page_cache_bytes_max, judge=judge.verdicts
-        )
-        feed.listen(lambda topic, id_: log.judge_anew(id_) if topic is Topic.VERDICT else None)
+        log = await _open_log(settings, database, feed, judge, clock)
         rules = AddressRules(settings.allowed_networks, settings.http_allowed)
         delivery = _Delivery(
             settings, database, log, feed, sealer, rules, contracts.versions, public_url, clock, random or Random()
@@ -148,25 +145,35 @@ async def open_issuer(
             log_id=log.log_id,
             schema_urls=contracts.urls,
         )
-        retention = Retention(database, log, clock, _retention_bounds(settings))
-        heads = HeadWatch(log, lambda: list(delivery.leaser.epochs()))
         loops: list[Loop] = [
             ("log", log.run),
             ("changes", feed.run),
-            ("heads", heads.run),
-            ("retention", retention.run),
+            ("heads", HeadWatch(log, lambda: list(delivery.leaser.epochs())).run),
+            ("retention", Retention(database, log, clock, _retention_bounds(settings)).run),
+            ("compaction", Compaction(database, log, clock).run),
+            *delivery.loops(),
         ]
-        loops += delivery.loops()
         running = [asyncio.create_task(_keep_running(name, run)) for name, run in loops]
         stack.push_async_callback(_stop, running)
         stack.push_async_callback(delivery.stop, settings.grace_s)
         yield Issuer(
             operations=operations,
+            catalogue=CatalogueExport(database, public_url),
             access=Access(database, feed, clock),
             authenticator=Authenticator(database, feed, clock),
             database=database,
             leaser=delivery.leaser,
         )
+
+
+async def _open_log(
+    settings: Settings, database: Database, feed: ChangeFeed, judge: OutsideJudge, clock: Clock
+) -> EmbeddedLog:
+    log = await open_embedded_log(
+        database, clock, os.urandom(8).hex(), cache_bytes_max=settings.page_cache_bytes_max, judge=judge.verdicts
+    )
+    feed.listen(lambda topic, id_: log.reload(id_) if topic is Topic.VERDICT else None)
+    return log
 
 
 class _Contracts:
@@ -292,26 +299,6 @@ def _subscription_limits(settings: Settings, rules: AddressRules) -> Subscriptio
     return SubscriptionLimits(settings.subscriptions_max, settings.verification_optional, rules, defaults)
 
 
-def listening_socket(settings: Settings) -> socket.socket:
-    """Listens, so that port 0 has become a number and early connections wait. Raises SettingsInvalid where the
-    address is not to be had."""
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((settings.host, settings.port))
-        listener.listen()
-    except OSError as error:
-        listener.close()
-        raise SettingsInvalid(f"{settings.host}:{settings.port} cannot be listened on: {error.strerror}") from None
-    return listener
-
-
-def local_url(listener: socket.socket) -> str:
-    host, port = listener.getsockname()[:2]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-
-
 def asgi_app(issuer: Issuer, settings: Settings) -> Starlette:
     """The faces around a running issuer."""
 
@@ -328,70 +315,15 @@ def asgi_app(issuer: Issuer, settings: Settings) -> Starlette:
     async def document_of(request: Request, event_type: str, version: int) -> SchemaDocument:
         return await issuer.operations.schemas.document(await caller_of(request), event_type, version)
 
+    async def catalogue_of(request: Request, format_: DocumentFormat, name_prefix: str) -> CatalogueDocument:
+        return await issuer.catalogue.document(await caller_of(request), format_, name_prefix)
+
+    producing = ProducingFace(issuer.operations.producing, caller_of, settings.body_bytes_max)
     return build_app(
         build_schema(),
         context_of,
         document_of=document_of,
-        more=build_producing_routes(
-            ProducingFace(issuer.operations.producing, caller_of, settings.body_bytes_max),
-        ),
+        more=[*build_producing_routes(producing), *build_catalogue_routes(catalogue_of)],
         checks={"database": issuer.answers, "delivery": issuer.delivers},
         body_bytes_max=settings.body_bytes_max,
     )
-
-
-@asynccontextmanager
-async def serving(settings: Settings) -> AsyncIterator[str]:
-    """A server in this event loop until the context ends; its address. Raises SettingsInvalid, Unavailable."""
-    listener = listening_socket(settings)
-    async with AsyncExitStack() as stack:
-        stack.callback(listener.close)
-        url = local_url(listener)
-        issuer = await stack.enter_async_context(open_issuer(settings, (settings.public_url or url).rstrip("/")))
-        server = _Server(_server_config(asgi_app(issuer, settings), settings))
-        running = asyncio.create_task(server.serve([listener]))
-        stack.push_async_callback(_end, server, running)
-        yield url
-
-
-async def serve_until_stopped(settings: Settings, say: Callable[[str], None]) -> None:
-    """What `event-issuer serve` does: SIGTERM or Ctrl-C ends it, and what is under way is settled."""
-    allow_open_files(settings.connections_max + OTHER_FILES)
-    listener = listening_socket(settings)
-    url = local_url(listener)
-    with listener:
-        async with open_issuer(settings, (settings.public_url or url).rstrip("/")) as issuer:
-            tune_interpreter()
-            server = _Server(_server_config(asgi_app(issuer, settings), settings))
-            for number in (signal.SIGINT, signal.SIGTERM):
-                asyncio.get_running_loop().add_signal_handler(number, server.handle_exit, number, None)
-            say(f"Serving on {url}; GraphiQL is at {url}/graphql.")
-            await server.serve([listener])
-
-
-class _Server(uvicorn.Server):
-    """Leaves the signals to who runs the event loop: uvicorn's own way ends the process by the signal once the server
-    has stopped, before what is under way is settled and the database closed."""
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-
-def _server_config(app: Starlette, settings: Settings) -> uvicorn.Config:
-    return uvicorn.Config(
-        app,
-        http="httptools",
-        ws="none",
-        lifespan="off",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        timeout_keep_alive=KEEP_ALIVE_S,
-        timeout_graceful_shutdown=max(1, round(settings.grace_s)),
-    )
-
-
-async def _end(server: uvicorn.Server, running: "asyncio.Task[None]") -> None:
-    server.should_exit = True
-    await running

@@ -10,13 +10,14 @@ from typing import Any, Final, TypeVar
 import click
 import uvloop
 
-from event_issuer.app import open_access, open_database_of, serve_until_stopped
+from event_issuer.app import open_access, open_database_of
 from event_issuer.domain.access import EVERYTHING, Action, Policy, check_pattern
 from event_issuer.domain.errors import BadInput, IssuerError
 from event_issuer.domain.time import to_rfc3339
 from event_issuer.graphql.schema import sdl
 from event_issuer.resolvers.access import CONSOLE
 from event_issuer.security.sealing import new_sealing_key
+from event_issuer.serving import serve_until_stopped
 from event_issuer.settings import Settings, load_settings, settings_page
 from event_issuer.telemetry import configure_logging
 

@@ -177,8 +177,7 @@ def test_serve_says_when_it_may_not_open_enough_files(program: Program) -> None:
 def test_migrate_makes_the_tables_once(program: Program) -> None:
     for _ in range(2):
         assert program.run("migrate").stdout == "The database is up to date.\n"
-    versions = [(migration.VERSION,) for migration in MIGRATIONS]
-    assert program.rows("SELECT version FROM schema_migrations") == versions
+    assert program.rows("SELECT version FROM schema_migrations") == [(one.VERSION,) for one in MIGRATIONS]
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

@@ -1,16 +1,19 @@
 """Event types with their first schema and their partitions: statements."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from piccolo.columns.combination import WhereRaw
+from piccolo.query import Objects
 
 from event_issuer.db.changes import Topic, announce
 from event_issuer.db.tables import EventType
 from event_issuer.db.work import Dialect, Statement, Work
 from event_issuer.domain.errors import LimitExceeded
 from event_issuer.domain.paging import PageRequest
+from event_issuer.domain.text_search import NO_WORDS, Words
 from event_issuer.domain.time import Instant
 
 
@@ -30,14 +33,30 @@ class NewEventType:
     example: str | None
     retention_s: int | None = None
     retention_bytes: int | None = None
+    compacts: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Criteria:
+    """Which event types are looked for: all of these together. `owner` is a tenant's name."""
+
+    name_prefix: str = ""
+    words: Words = NO_WORDS
+    status: str | None = None
+    audience: str | None = None
+    owner: str | None = None
+
+
+ALL: Final = Criteria()
 
 
 def insert(new: NewEventType, now: Instant) -> Work[int | None]:
     """The type, its first schema version and its empty partitions; its id, or None when the name is taken."""
     rows = yield Statement(
         "INSERT INTO event_types (name, tenant_id, description, audience, compatibility, validation, status, "
-        "partition_count, deduplicates, retention_s, retention_bytes, created_at_us) "
-        "VALUES ($1, $2, $3, $4, $5, $6, 'ACTIVE', $7, $8, $9, $10, $11) ON CONFLICT (name) DO NOTHING RETURNING id",
+        "partition_count, deduplicates, retention_s, retention_bytes, created_at_us, compacts) "
+        "VALUES ($1, $2, $3, $4, $5, $6, 'ACTIVE', $7, $8, $9, $10, $11, $12) "
+        "ON CONFLICT (name) DO NOTHING RETURNING id",
         (
             new.name,
             new.tenant_id,
@@ -50,6 +69,7 @@ def insert(new: NewEventType, now: Instant) -> Work[int | None]:
             new.retention_s,
             new.retention_bytes,
             now,
+            new.compacts,
         ),
     )
     if not rows:
@@ -131,17 +151,35 @@ def refuse_beyond(tenant_id: int, count_max: int) -> Work[None]:
         raise LimitExceeded(f"A tenant may have {count_max} event types; the operator can raise the limit.")
 
 
-async def page(request: PageRequest, key: str | None, name_prefix: str = "") -> list[EventType]:
-    """Up to `request.limit` event types in the direction of `request`, from `key` on (None: from its start)."""
-    query = EventType.objects()
-    if name_prefix:
-        query = query.where(WhereRaw("substr(name, 1, {}) = {}", len(name_prefix), name_prefix))
+async def page(request: PageRequest, key: str | None, criteria: Criteria = ALL) -> list[EventType]:
+    """Up to `request.limit` event types in the direction of `request`, from `key` on (None: from its start).
+
+    Of the words only those of ASCII are looked for here; the rest is the caller's to judge.
+    """
+    query = _meeting(criteria)
     after, before = (request.after, key) if request.backwards else (key, request.before)
     if after is not None:
         query = query.where(EventType.name > after)
     if before is not None:
         query = query.where(EventType.name < before)
     return list(await query.order_by(EventType.name, ascending=not request.backwards).limit(request.limit))
+
+
+def _meeting(criteria: Criteria) -> Objects[EventType]:
+    query = EventType.objects()
+    prefix = criteria.name_prefix
+    if prefix:
+        query = query.where(WhereRaw("substr(name, 1, {}) = {}", len(prefix), prefix))
+    for word in criteria.words.plain:
+        escaped = re.sub("[%_!]", r"!\g<0>", word)
+        query = query.where(WhereRaw("lower(name || ' ' || description) LIKE {} ESCAPE '!'", f"%{escaped}%"))
+    if criteria.status is not None:
+        query = query.where(EventType.status == criteria.status)
+    if criteria.audience is not None:
+        query = query.where(EventType.audience == criteria.audience)
+    if criteria.owner is not None:
+        query = query.where(WhereRaw("tenant_id = (SELECT id FROM tenants WHERE name = {})", criteria.owner))
+    return query
 
 
 def tenant_name(tenant_id: int) -> Statement:

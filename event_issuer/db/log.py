@@ -167,14 +167,18 @@ def bounds(dialect: Dialect, partition_ids: Sequence[int]) -> list[Statement]:
 def offset_at(partition_id: int, instant: Instant) -> Statement:
     """One row with the first offset recorded at or after `instant`, or the head; NULL without such a partition.
 
-    A binary search, for offsets are gap-free and `recordedAt` never goes backwards.
+    A binary search, for `recordedAt` never goes backwards. Compaction leaves gaps: the next record there is tells.
     """
+    # SQLite takes a recursive table in no subquery, so the question is asked twice.
+    is_before = (
+        "(SELECT recorded_at_us FROM log_records WHERE partition_id = $1 AND log_offset >= (low + high) / 2 "
+        "ORDER BY log_offset LIMIT 1) < $2"
+    )
     return Statement(
         "WITH RECURSIVE search(low, high) AS ("
         "SELECT first_offset, next_offset FROM log_heads WHERE partition_id = $1 UNION ALL "
-        "SELECT CASE WHEN recorded_at_us < $2 THEN (low + high) / 2 + 1 ELSE low END, "
-        "CASE WHEN recorded_at_us < $2 THEN high ELSE (low + high) / 2 END FROM search "
-        "LEFT JOIN log_records ON partition_id = $1 AND log_offset = (low + high) / 2 WHERE low < high) "
+        f"SELECT CASE WHEN {is_before} THEN (low + high) / 2 + 1 ELSE low END, "
+        f"CASE WHEN {is_before} THEN high ELSE (low + high) / 2 END FROM search WHERE low < high) "
         "SELECT MAX(low) FROM search WHERE low = high",
         (partition_id, instant),
     )
@@ -185,17 +189,22 @@ def trim(partition_id: int, before_offset: int, count_max: int) -> Work[int]:
     rows = yield Statement(
         "DELETE FROM log_records WHERE partition_id = $1 AND log_offset IN (SELECT log_offset FROM log_records "
         "WHERE partition_id = $1 AND log_offset < $2 ORDER BY log_offset LIMIT $3) "
-        f"RETURNING log_offset, {SIZE}",
+        f"RETURNING {SIZE}",
         (partition_id, before_offset, count_max),
     )
     if rows:
-        first, removed_bytes = max(row[0] for row in rows) + 1, sum(row[1] for row in rows)
-        yield Statement(
-            "UPDATE log_heads SET kept_bytes = kept_bytes - $3, "
-            "first_offset = CASE WHEN first_offset < $2 THEN $2 ELSE first_offset END WHERE partition_id = $1",
-            (partition_id, first, removed_bytes),
-        )
+        yield after_removal(partition_id, sum(row[0] for row in rows))
     return len(rows)
+
+
+def after_removal(partition_id: int, removed_bytes: int) -> Statement:
+    """What the partition's head says when records have gone: the first one is the oldest that is there."""
+    return Statement(
+        "UPDATE log_heads SET kept_bytes = kept_bytes - $2, first_offset = COALESCE((SELECT MIN(log_offset) "
+        "FROM log_records WHERE log_records.partition_id = log_heads.partition_id), next_offset) "
+        "WHERE partition_id = $1",
+        (partition_id, removed_bytes),
+    )
 
 
 def log_identity(fresh: str) -> Work[str]:

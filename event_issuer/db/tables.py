@@ -69,6 +69,7 @@ class EventType(Table, tablename="event_types"):
     retention_s = BigInt(null=True, default=None)
     retention_bytes = BigInt(null=True, default=None)
     created_at_us = BigInt()
+    compacts = Boolean()
     deprecated_at_us = BigInt(null=True, default=None)
     migration_url = Text(null=True, default=None)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
-from event_issuer.app import open_access, serving
+from event_issuer.app import open_access
 from event_issuer.demo import show, traffic
 from event_issuer.demo.client import ApiError, Client
 from event_issuer.demo.receiver import Receiver, receiving
@@ -20,6 +20,7 @@ from event_issuer.demo.traffic import Entry
 from event_issuer.domain.access import EVERYTHING, Action, Policy
 from event_issuer.resolvers.access import CONSOLE
 from event_issuer.security.sealing import new_sealing_key
+from event_issuer.serving import serving
 from event_issuer.settings import Settings, load_settings
 
 PACE_S: Final = 0.3  # the whole file in some five seconds

@@ -71,6 +71,18 @@ class Caller:
             return True
         return self.may(Action.CONSUME, event_type)
 
+    def may_see(self, event_type: str, audience: Audience, owner_tenant_id: int) -> bool:
+        """Who may see a type: its owner, whoever may consume it, and whoever may produce or manage it."""
+        if owner_tenant_id == self.tenant_id or self.may_consume(event_type, audience, owner_tenant_id):
+            return True
+        return self.may(Action.PRODUCE, event_type) or self.may(Action.MANAGE_EVENT_TYPES, event_type)
+
+    def uses_of(self, event_type: str, audience: Audience, owner_tenant_id: int) -> tuple[Action, ...]:
+        """CONSUME, PRODUCE, both or neither: what this principal may do with the type's events."""
+        consumes = self.may_consume(event_type, audience, owner_tenant_id)
+        produces = self.may(Action.PRODUCE, event_type)
+        return (Action.CONSUME,) * consumes + (Action.PRODUCE,) * produces
+
     def may_produce_from(self, event_type: str, source: str) -> bool:
         """PRODUCE on this type, by a policy whose source prefix, if it has one, begins `source`. Remembered."""
         asked = (event_type, source)

@@ -124,8 +124,8 @@ class EmbeddedLog:
             await self._database.run(verdicts.forget(partition_id, bounds.first))
         return removed
 
-    def judge_anew(self, partition_id: int) -> None:
-        """Something was decided about events of this partition: what is in memory does not know."""
+    def reload(self, partition_id: int) -> None:
+        """Something has become of events of this partition: what is in memory does not know."""
         self._pages.forget_all(partition_id)
 
     async def _load(self, partition_id: int, offset: int, before_offset: int) -> Loaded:
@@ -143,7 +143,10 @@ class EmbeddedLog:
             found = await self._judge(partition_id, outside)
             for record in records:
                 record.verdict = found.get(record.offset)
-        return Loaded(records, records[-1].offset + 1 if records else offset, Bounds(first, next_offset))
+        end = records[-1].offset + 1 if records else offset
+        if not records and first <= offset:  # compaction has taken all that was there: else there is one at least
+            end = max(offset, min(before_offset, next_offset))
+        return Loaded(records, end, Bounds(first, next_offset))
 
 
 async def open_embedded_log(

@@ -17,6 +17,16 @@ class AudienceEnum(Enum):
     GRANTED = value(access.Audience.GRANTED.value, "Who holds a policy for it (default).")
 
 
+@strawberry.enum(name="Action", description="What a policy lets its subject do.")
+class ActionEnum(Enum):
+    CONSUME = value(access.Action.CONSUME.value, "Receive the events of an event type.")
+    PRODUCE = value(access.Action.PRODUCE.value, "Send events of an event type.")
+    MANAGE_EVENT_TYPES = value(access.Action.MANAGE_EVENT_TYPES.value, "Make and change event types.")
+    MANAGE_SUBSCRIPTIONS = value(access.Action.MANAGE_SUBSCRIPTIONS.value, "Make and change subscriptions.")
+    MANAGE_ACCESS = value(access.Action.MANAGE_ACCESS.value, "Make and change principals, keys and policies.")
+    READ_AUDIT = value(access.Action.READ_AUDIT.value, "Read who changed what.")
+
+
 @strawberry.enum(description="What a next schema version must keep.")
 class CompatibilityMode(Enum):
     NONE = value("NONE", "Nothing.")

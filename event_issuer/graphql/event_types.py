@@ -5,13 +5,16 @@ from typing import Annotated
 import strawberry
 
 from event_issuer.db import tables
+from event_issuer.db.event_types import Criteria
 from event_issuer.domain.access import Audience
 from event_issuer.domain.errors import Violation as BrokenRule
 from event_issuer.domain.paging import page_request
+from event_issuer.domain.text_search import Words, storable
 from event_issuer.graphql import connections
 from event_issuer.graphql.connections import After, Before, Connection, First, Last, connection
 from event_issuer.graphql.context import Asked
 from event_issuer.graphql.enums import (
+    ActionEnum,
     AudienceEnum,
     CompatibilityMode,
     EventTypeStatus,
@@ -23,6 +26,7 @@ from event_issuer.graphql.scalars import JSON, URL, DateTime, Long, datetime_or_
 from event_issuer.graphql.schemas import SchemaVersion
 from event_issuer.resolvers.event_type_changes import EventTypeChange
 from event_issuer.resolvers.event_types import EventTypeSpec
+from event_issuer.resolvers.event_types import EventTypeUser as User
 from event_issuer.resolvers.event_types import EventValidation as Judgement
 
 
@@ -42,6 +46,16 @@ class Tenant(connections.Node):
     name: str = strawberry.field(description="Its name, which is also a segment of its paths.")
 
 
+@strawberry.type(description="A principal of your own tenant, and what it may do with the events of an event type.")
+class EventTypeUser:
+    principal: str = strawberry.field(description="The principal's name.")
+    actions: list[ActionEnum] = strawberry.field(description="CONSUME, PRODUCE or both.")
+
+    @classmethod
+    def of(cls, user: User) -> "EventTypeUser":
+        return cls(principal=user.name, actions=[ActionEnum(action.value) for action in user.actions])
+
+
 @strawberry.type(description="A named kind of event, with the contract that its events keep.")
 class EventType(connections.Node):
     row: strawberry.Private[tables.EventType]
@@ -53,6 +67,7 @@ class EventType(connections.Node):
         description="How records are judged that reach the log from outside the API."
     )
     partitions: int = strawberry.field(description="Events of one partition key stay in one of them, in order.")
+    compacts: bool = strawberry.field(description="Whether the log keeps only the newest event of each partition key.")
     status: EventTypeStatus = strawberry.field(description="Whether it is still to be used.")
     sunset_at: DateTime | None = strawberry.field(description="From when it is no longer produced.")
     deprecated_at: DateTime | None = strawberry.field(description="Since when it is deprecated.")
@@ -75,6 +90,7 @@ class EventType(connections.Node):
             compatibility=CompatibilityMode(row.compatibility),
             validation=ValidationMode(row.validation),
             partitions=row.partition_count,
+            compacts=bool(row.compacts),
             status=EventTypeStatus(row.status),
             sunset_at=datetime_or_none(row.sunset_at_us),
             deprecated_at=datetime_or_none(row.deprecated_at_us),
@@ -102,10 +118,35 @@ class EventType(connections.Node):
         urls = info.context.do.schema_urls
         return connection(found, lambda row: row.id, lambda row: SchemaVersion.of(row, self.row.name, urls))
 
+    @field("Who of your own tenant may consume or produce it, the oldest principal first.")
+    async def users(
+        self, info: Asked, first: First = None, after: After = None, last: Last = None, before: Before = None
+    ) -> Connection[EventTypeUser] | None:
+        request = page_request(first, after, last, before)
+        found = await info.context.do.event_types.users(info.context.caller, self.row, request)
+        return connection(found, lambda user: user.principal_id, EventTypeUser.of)
+
 
 @strawberry.input(description="Which event types to list.")
 class EventTypeFilter:
     name_prefix: str | None = strawberry.field(default=None, description="Only those whose names begin so.")
+    text: str | None = strawberry.field(
+        default=None,
+        description="Only those in whose name or description every one of these words occurs, in any case of letters.",
+    )
+    status: EventTypeStatus | None = strawberry.field(default=None, description="Only those of this status.")
+    audience: AudienceEnum | None = strawberry.field(default=None, description="Only those of this audience.")
+    owner: str | None = strawberry.field(default=None, description="Only those that the tenant of this name made.")
+
+    def criteria(self) -> Criteria:
+        """Raises BadInput."""
+        return Criteria(
+            name_prefix=storable(self.name_prefix or ""),
+            words=Words.parse(self.text or ""),
+            status=self.status.value if self.status else None,
+            audience=self.audience.value if self.audience else None,
+            owner=None if self.owner is None else storable(self.owner),
+        )
 
 
 @strawberry.input(description="A new event type, with its first schema.")
@@ -122,6 +163,11 @@ class CreateEventTypeInput:
     compatibility: CompatibilityMode | None = strawberry.field(default=None, description="FORWARD unless said.")
     validation: ValidationMode | None = strawberry.field(default=None, description="ENFORCED unless said.")
     partitions: int | None = strawberry.field(default=None, description="1 unless said.")
+    compacts: bool | None = strawberry.field(
+        default=None,
+        description="Whether the log keeps only the newest event of each partition key, and after a tombstone none; "
+        "false unless said.",
+    )
     deduplicates: bool | None = strawberry.field(
         default=None, description="Whether an event that is sent again is recognised; true unless said."
     )
@@ -143,6 +189,7 @@ class CreateEventTypeInput:
             validation=(self.validation or ValidationMode.ENFORCED).value,
             partitions=1 if self.partitions is None else self.partitions,
             deduplicates=self.deduplicates is not False,
+            compacts=self.compacts is True,
             retention_s=self.retention_seconds,
             retention_bytes=self.retention_bytes,
         )

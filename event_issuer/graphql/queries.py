@@ -5,6 +5,7 @@ from typing import Annotated
 
 import strawberry
 
+from event_issuer.db.event_types import ALL
 from event_issuer.domain.paging import page_request
 from event_issuer.domain.subscriptions import Status
 from event_issuer.graphql import connections
@@ -44,9 +45,9 @@ class Query:
         before: Before = None,
         filter: Annotated[EventTypeFilter | None, strawberry.argument(description="Only some of them.")] = None,
     ) -> Connection[EventType] | None:
-        prefix = (filter.name_prefix if filter else None) or ""
+        criteria = filter.criteria() if filter else ALL
         request = page_request(first, after, last, before)
-        found = await info.context.do.event_types.page(info.context.caller, request, prefix)
+        found = await info.context.do.event_types.page(info.context.caller, request, criteria)
         return connection(found, lambda row: row.name, EventType.of)
 
     @field("An event type by its name; null if it is not there, or not yours to see.")

@@ -6,7 +6,9 @@ see looks like one that does not exist.
 
 import json
 import re
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Final
 
 from event_issuer.contracts.catalogue import Catalogue
@@ -14,12 +16,13 @@ from event_issuer.contracts.judging import data_violations
 from event_issuer.contracts.trial import SchemaTrial
 from event_issuer.contracts.versions import Versions
 from event_issuer.db import event_types as sql
-from event_issuer.db.access import Audit, audit
+from event_issuer.db.access import Audit, audit, to_policy
+from event_issuer.db.catalogue import policies_on_events, principal_page
 from event_issuer.db.changes import ChangeFeed
 from event_issuer.db.database import Database
-from event_issuer.db.tables import EventType
+from event_issuer.db.tables import EventType, Principal
 from event_issuer.db.work import Work
-from event_issuer.domain.access import Action, Audience, Caller
+from event_issuer.domain.access import Action, Audience, Caller, Policy
 from event_issuer.domain.errors import BadInput, Conflict, ContractBroken, NotFound, Violation
 from event_issuer.domain.json_format import read_event
 from event_issuer.domain.paging import PageRequest, Slice, sliced
@@ -31,6 +34,7 @@ from event_issuer.resolvers.event_type_changes import (
     decide_change,
 )
 
+SEARCHED_AT_ONCE: Final = 500  # types read per statement of a search in texts: some 2 MiB at the very most
 _NAME = re.compile(r"[a-z][a-z0-9_-]*(\.[a-z0-9_-]+)+")
 NAME_LENGTH_MAX: Final = 200  # becomes a topic's name (249 on Kafka) and a path segment
 # First segments that could be taken for paths or for headers of our own.
@@ -50,6 +54,7 @@ class EventTypeSpec:
     validation: str = "ENFORCED"
     partitions: int = 1
     deduplicates: bool = True
+    compacts: bool = False
     retention_s: int | None = None
     retention_bytes: int | None = None
 
@@ -67,6 +72,15 @@ class EventValidation:
 
     violations: tuple[Violation, ...]
     schema_version: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class EventTypeUser:
+    """A principal and what it may do with the type's events: CONSUME, PRODUCE or both."""
+
+    principal_id: int
+    name: str
+    actions: tuple[Action, ...]
 
 
 class EventTypes:
@@ -139,15 +153,18 @@ class EventTypes:
         row = await sql.by_id(event_type_id)
         return row if row is not None and may_see(caller, row) else None
 
-    async def page(self, caller: Caller, request: PageRequest, name_prefix: str = "") -> Slice[EventType]:
-        """In name order. Reads on over types that this caller may not see, until the page is full."""
+    async def page(self, caller: Caller, request: PageRequest, criteria: sql.Criteria = sql.ALL) -> Slice[EventType]:
+        """In name order. Reads on over types that do not match or that this caller may not see, until the page is
+        full."""
         caller.authorise_presence()
         found: list[EventType] = []
         key = request.before if request.backwards else request.after
+        words = criteria.words
+        reading = replace(request, size=max(request.size, SEARCHED_AT_ONCE)) if words else request
         while len(found) < request.limit:
-            rows = await sql.page(request, key, name_prefix)
-            found += [row for row in rows if may_see(caller, row)]
-            if len(rows) < request.limit:
+            rows = await sql.page(reading, key, criteria)
+            found += [row for row in rows if may_see(caller, row) and words.occur_in(row.name, row.description)]
+            if len(rows) < reading.limit:
                 break
             key = rows[-1].name
         return sliced(found[: request.limit], request)
@@ -155,6 +172,37 @@ class EventTypes:
     async def owner_name(self, caller: Caller, event_type: EventType) -> str:
         authorise_sight(caller, event_type)
         return str((await self._database.read(sql.tenant_name(event_type.tenant_id)))[0][0])
+
+    async def users(self, caller: Caller, event_type: EventType, request: PageRequest) -> Slice[EventTypeUser]:
+        """Who of the caller's own tenant may consume or produce it, the oldest principal first."""
+        authorise_sight(caller, event_type)
+        found: list[EventTypeUser] = []
+        key = request.before if request.backwards else request.after
+        while len(found) < request.limit:
+            rows = await principal_page(caller.tenant_id, request, key)
+            found += await self._users_among(caller, event_type, rows)
+            if len(rows) < request.limit:
+                break
+            key = str(rows[-1].id)
+        return sliced(found[: request.limit], request)
+
+    async def _users_among(
+        self, caller: Caller, event_type: EventType, principals: Sequence[Principal]
+    ) -> list[EventTypeUser]:
+        if not principals:
+            return []
+        ids = [row.id for row in principals]
+        policies: dict[int | None, list[Policy]] = defaultdict(list)
+        for holder, *policy in await self._database.read(policies_on_events(caller.tenant_id, ids)):
+            policies[holder].append(to_policy((policy[0], policy[1], policy[2])))
+        used = (event_type.name, Audience(event_type.audience), event_type.tenant_id)
+        found = []
+        for row in principals:
+            held = tuple(policies[None] + policies[row.id])
+            actions = Caller(row.id, row.name, caller.tenant_id, caller.tenant_name, held).uses_of(*used)
+            if actions:
+                found.append(EventTypeUser(row.id, row.name, actions))
+        return found
 
     async def validate_event(self, caller: Caller, value: object) -> EventValidation:
         """Whether the event would be accepted; changes nothing. Raises NotFound for an unknown type."""
@@ -164,7 +212,7 @@ class EventTypes:
         except BadInput as refusal:
             return EventValidation(refusal.violations or (Violation("", "cloudevent", refusal.detail),), None)
         entry = await self._catalogue.entry(event.type)
-        if entry is None or not _may_see_entry(caller, entry.name, entry.audience, entry.tenant_id):
+        if entry is None or not caller.may_see(entry.name, entry.audience, entry.tenant_id):
             raise NotFound(f"There is no event type {event.type!r:.200} that you may see.")
         if "dataschema" in event.attributes:
             try:
@@ -181,13 +229,7 @@ def authorise_sight(caller: Caller, event_type: EventType) -> None:
 
 
 def may_see(caller: Caller, row: EventType) -> bool:
-    return _may_see_entry(caller, row.name, Audience(row.audience), row.tenant_id)
-
-
-def _may_see_entry(caller: Caller, name: str, audience: Audience, owner_tenant_id: int) -> bool:
-    if owner_tenant_id == caller.tenant_id or caller.may_consume(name, audience, owner_tenant_id):
-        return True
-    return caller.may(Action.PRODUCE, name) or caller.may(Action.MANAGE_EVENT_TYPES, name)
+    return caller.may_see(row.name, Audience(row.audience), row.tenant_id)
 
 
 def _check(spec: EventTypeSpec, limits: EventTypeLimits) -> None:
@@ -213,6 +255,7 @@ def _new(caller: Caller, spec: EventTypeSpec) -> sql.NewEventType:
         validation=spec.validation,
         partition_count=spec.partitions,
         deduplicates=spec.deduplicates,
+        compacts=spec.compacts,
         definition=as_text(spec.definition),
         example=None if spec.example is None else as_text(spec.example),
         retention_s=spec.retention_s,

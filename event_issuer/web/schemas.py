@@ -4,7 +4,6 @@ A version never changes, so its document may be kept for ever: by anybody when i
 the client that proved who it is. Knows neither who may see it nor where it comes from.
 """
 
-import hashlib
 from collections.abc import Awaitable, Callable
 from typing import Final
 
@@ -15,6 +14,7 @@ from starlette.routing import Route
 from event_issuer.domain.dataschemas import PATH, version_number
 from event_issuer.domain.errors import Forbidden, NotFound
 from event_issuer.resolvers.schemas import SchemaDocument
+from event_issuer.web.etags import etag_of, is_known
 from event_issuer.web.problems import no_such_path
 
 MEDIA_TYPE: Final = "application/schema+json"
@@ -41,17 +41,12 @@ def build_schema_route(document_of: DocumentOf) -> Route:
 
 
 def _answer(request: Request, document: SchemaDocument) -> Response:
-    etag = f'"{hashlib.sha256(document.body).hexdigest()[:32]}"'
+    etag = etag_of(document.body)
     headers = {
         "Cache-Control": f"{'public' if document.is_public else 'private'}, {_FOR_A_YEAR}",
         "ETag": etag,
         "Vary": "X-API-Key",
     }
-    if _is_known(request.headers.get("if-none-match", ""), etag):
+    if is_known(request.headers.get("if-none-match", ""), etag):
         return Response(status_code=304, headers=headers)
     return Response(document.body, 200, headers, MEDIA_TYPE)
-
-
-def _is_known(if_none_match: str, etag: str) -> bool:
-    """RFC 9110 §13.1.2, weak comparison."""
-    return any(tag.strip().removeprefix("W/") in (etag, "*") for tag in if_none_match.split(","))

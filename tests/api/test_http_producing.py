@@ -69,6 +69,17 @@ async def test_an_event_in_structured_mode_is_persisted_once(send: Producer, con
     assert [found["eventId"] for found in await send.log()] == ["1"]
 
 
+async def test_the_same_event_in_another_mode_is_the_same(send: Producer) -> None:
+    """Structured mode may leave out what binary mode has to say: that the data is JSON."""
+    text = json.dumps(EVENT, separators=(",", ":")).encode()
+    for body, headers in ((text, {"content-type": "application/cloudevents+json"}), (b'{"train":"61"}', JSON_HEADERS)):
+        status, answer, _ = await send(ONE, body, **headers)
+        assert (status, answer["persistenceStatus"]) == (200, "Persisted")
+    assert [found["eventId"] for found in await send.log()] == ["1"]
+    other = {**JSON_HEADERS, "content-type": "application/json; charset=utf-8"}
+    assert (await send(ONE, b'{"train":"61"}', **other))[1]["code"] == "CONFLICT"
+
+
 async def test_a_batch_has_an_answer_for_each(send: Producer) -> None:
     events: list[object] = [
         EVENT,
@@ -245,3 +256,11 @@ async def test_a_tombstone_has_a_key_and_no_data(
     assert (status, problem["code"]) == (422, "CONTRACT_BROKEN")
     assert [found["path"] for found in problem["violations"]] == [path]
     assert await send.log() == []
+
+
+async def test_a_type_may_ask_for_compaction(send: Producer, operator: Partner) -> None:
+    made = """mutation ($input: CreateEventTypeInput!) { createEventType(input: $input) { eventType { compacts } } }"""
+    for number, given in enumerate(({"compacts": True}, {"compacts": False}, {})):
+        spec = {"name": f"a.state-{number}.v1", "description": "State.", "schema": {"type": "object"}, **given}
+        answer = await operator.ask(made, input=spec)
+        assert answer["createEventType"]["eventType"]["compacts"] is (number == 0)

@@ -15,7 +15,7 @@ from event_issuer.db.event_types import (
 )
 from event_issuer.db.migrate import MIGRATIONS, migrate
 from event_issuer.db.tables import TABLES
-from tests.db.rows import NOW, add_tenant, new_event_type, select
+from tests.db.rows import NOW, add_tenant, execute, new_event_type, select
 
 NAME = "acme.train.arrived.v1"
 
@@ -49,6 +49,7 @@ async def test_a_new_type_has_its_schema_and_its_empty_partitions(database: Data
         "retention_s": 3600,
         "retention_bytes": 1_000_000,
         "created_at_us": NOW,
+        "compacts": False,
         "deprecated_at_us": None,
         "migration_url": None,
     }
@@ -126,7 +127,12 @@ async def test_a_change_of_nothing_is_not_announced(database: Database) -> None:
 async def test_a_database_of_the_first_version_gets_the_new_columns(empty_database_url: str) -> None:
     database = await open_database(empty_database_url)
     await migrate(database, NOW, MIGRATIONS[:1])
-    await database.run(insert(new_event_type(await add_tenant(database), NAME), NOW))
+    await execute(
+        database,
+        "INSERT INTO event_types (name, tenant_id, description, audience, compatibility, validation, status, "
+        "partition_count, deduplicates, created_at_us) VALUES ($1, $2, '', 'OPEN', 'NONE', 'OFF', 'ACTIVE', 1, $3, 1)",
+        (NAME, await add_tenant(database), True),
+    )
     assert await migrate(database, NOW) == [migration.NAME for migration in MIGRATIONS[1:]]
     columns = "SELECT name, deprecated_at_us, migration_url FROM event_types"
     assert await select(database, columns) == [(NAME, None, None)]

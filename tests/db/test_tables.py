@@ -18,8 +18,8 @@ TYPES: dict[type[Column], dict[str, str]] = {
     Bytea: {"sqlite": "BLOB", "postgresql": "bytea"},
 }
 WITHOUT_PICCOLO = {
-    "changes", "dedupe_entries", "judged_ranges", "lanes", "leases", "log_heads", "log_identity", "log_records",
-    "schema_migrations",
+    "changes", "compactions", "dedupe_entries", "judged_ranges", "lanes", "leases", "log_heads", "log_identity",
+    "log_records", "schema_migrations",
 }  # fmt: skip
 COLUMNS = {
     "sqlite": "SELECT name, type, \"notnull\" = 1 OR pk > 0 FROM pragma_table_info('{}') ORDER BY cid",

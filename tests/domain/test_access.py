@@ -76,6 +76,37 @@ def test_who_may_consume(audience: Audience, owner_tenant_id: int, policies: tup
 
 
 @pytest.mark.parametrize(
+    ("audience", "owner_tenant_id", "policies", "seen", "uses"),
+    [
+        (Audience.OPEN, 99, (), True, (Action.CONSUME,)),
+        (Audience.TENANT, 3, (), True, (Action.CONSUME,)),
+        (Audience.TENANT, 99, (), False, ()),
+        (Audience.GRANTED, 3, (), True, ()),
+        (Audience.GRANTED, 99, (), False, ()),
+        (Audience.GRANTED, 99, (Policy(Action.CONSUME, TYPE),), True, (Action.CONSUME,)),
+        (Audience.GRANTED, 99, (Policy(Action.PRODUCE, TYPE),), True, (Action.PRODUCE,)),
+        (Audience.GRANTED, 99, (Policy(Action.MANAGE_EVENT_TYPES, TYPE),), True, ()),
+        (Audience.GRANTED, 99, (Policy(Action.READ_AUDIT, TYPE),), False, ()),
+        (Audience.OPEN, 99, (Policy(Action.PRODUCE, TYPE),), True, (Action.CONSUME, Action.PRODUCE)),
+    ],
+)
+def test_who_may_see_a_type_and_use_it(
+    audience: Audience,
+    owner_tenant_id: int,
+    policies: tuple[Policy, ...],
+    seen: bool,
+    uses: tuple[Action, ...],
+) -> None:
+    assert caller(*policies).may_see(TYPE, audience, owner_tenant_id) is seen
+    assert caller(*policies).uses_of(TYPE, audience, owner_tenant_id) == uses
+
+
+def test_nobody_sees_what_is_open_only() -> None:
+    assert [audience for audience in Audience if ANONYMOUS.may_see(TYPE, audience, 3)] == [Audience.OPEN]
+    assert ANONYMOUS.uses_of(TYPE, Audience.OPEN, 3) == (Action.CONSUME,)
+
+
+@pytest.mark.parametrize(
     ("policies", "source", "allowed"),
     [
         ((Policy(Action.PRODUCE, TYPE),), "/anything", True),

@@ -13,9 +13,11 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from strawberry.types import Info
 
-from event_issuer.domain.errors import BadInput, Forbidden, NotFound, Unauthenticated, Violation
+from event_issuer.domain.errors import BadInput, Forbidden, LimitExceeded, NotFound, Unauthenticated, Violation
 from event_issuer.graphql.caches import DocumentCache
+from event_issuer.resolvers.catalogue import CatalogueDocument, DocumentFormat
 from event_issuer.resolvers.schemas import SchemaDocument
+from event_issuer.web.catalogue import build_catalogue_routes
 from event_issuer.web.health import Check
 from event_issuer.web.routes import build_app
 
@@ -81,6 +83,7 @@ class Face:
     notes: list[str] = field(default_factory=list)
     checks: dict[str, Check] = field(default_factory=dict)
     documents: dict[tuple[str, int], SchemaDocument] = field(default_factory=dict)
+    catalogues: dict[tuple[DocumentFormat, str], CatalogueDocument] = field(default_factory=dict)
     contexts: int = 0
     asked: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -102,11 +105,18 @@ class Face:
             raise Forbidden("You may not see it.")
         return document
 
+    async def catalogue_of(self, request: Request, format_: DocumentFormat, name_prefix: str) -> CatalogueDocument:
+        document = self.catalogues.get((format_, name_prefix))
+        if document is None:
+            raise LimitExceeded("The catalogue is too large for one document.")
+        return CatalogueDocument(document.body, "x-api-key" not in request.headers)
+
     def app(self) -> Starlette:
         return build_app(
             build_schema(),
             self.context_of,
             document_of=self.document_of,
+            more=build_catalogue_routes(self.catalogue_of),
             checks=self.checks,
             body_bytes_max=BODY_BYTES_MAX,
         )

@@ -100,7 +100,19 @@ async def test_a_fault_after_the_answer_has_begun_goes_to_the_server() -> None:
             await client.get("/")
 
 
-@pytest.mark.parametrize("path", ["/", "/healthz/", "/graphql/", "/graphiql/", "/v1/schemas/a", "/v1/schemas/a/1/b"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/",
+        "/healthz/",
+        "/graphql/",
+        "/graphiql/",
+        "/v1/schemas/a",
+        "/v1/schemas/a/1/b",
+        "/v1/catalogue",
+        "/v1/catalogue/openapi.json",
+    ],
+)
 async def test_an_unknown_path_is_a_problem(client: httpx.AsyncClient, path: str) -> None:
     response = await client.get(path)
     assert response.status_code == 404
@@ -108,7 +120,9 @@ async def test_an_unknown_path_is_a_problem(client: httpx.AsyncClient, path: str
     assert response.json()["detail"] == f"There is nothing at {path}."
 
 
-@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/v1/schemas/a/1", "/graphiql/page.js"])
+@pytest.mark.parametrize(
+    "path", ["/healthz", "/readyz", "/v1/schemas/a/1", "/v1/catalogue/asyncapi.json", "/graphiql/page.js"]
+)
 async def test_a_method_that_is_not_possible_is_a_problem(client: httpx.AsyncClient, path: str) -> None:
     response = await client.post(path)
     assert response.status_code == 405

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from event_issuer.db.work import Dialect
 
-VERSION = 3
+VERSION = 4
 NAME = "registry"
 
 

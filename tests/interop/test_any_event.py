@@ -1,4 +1,4 @@
-"""The official CloudEvents SDK reads what we write, in binary and in structured mode."""
+"""The Python SDK reads what we write, whatever stands in the event, in binary and in structured mode."""
 
 from datetime import datetime
 
@@ -11,14 +11,14 @@ from event_issuer.domain.events import CloudEvent
 from event_issuer.domain.http_binding import Wire, outgoing, structured
 from event_issuer.domain.json_format import event_from_json
 from tests.domain.examples import event, json_events
+from tests.interop.messages import message_of_wire
 
 TIME = "2026-03-01T12:34:56.123456+01:00"  # the SDK invents a time where an event has none
 
 
 def message(wire: Wire) -> HTTPMessage:
-    """As a server hands it over: header lines split, bytes read as Latin-1."""
-    lines = wire.head.decode("latin-1").removesuffix("\r\n").split("\r\n")
-    return HTTPMessage(dict(line.split(": ", 1) for line in lines), wire.body)
+    sent = message_of_wire(wire)
+    return HTTPMessage(dict(sent.headers), sent.body)
 
 
 def expected_data(sent: CloudEvent, document: object) -> object:

@@ -1,0 +1,128 @@
+"""Serving: a listening socket, uvicorn around the application, and an end that leaves nothing half done.
+
+Knows how a server process is set up, and nothing of what the application does.
+"""
+
+import asyncio
+import gc
+import resource
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from typing import Final
+
+import uvicorn
+from starlette.applications import Starlette
+
+from event_issuer.app import asgi_app, open_issuer
+from event_issuer.domain.errors import SettingsInvalid
+from event_issuer.settings import Settings
+
+KEEP_ALIVE_S: Final = 75  # longer than clients and load balancers (60 s) keep a connection: they should close first
+OTHER_FILES: Final = 512  # beside connections to endpoints: clients of the API, the database, the trial of schemas
+SWITCH_INTERVAL_S: Final = 0.0002  # far above the microseconds that a switch costs
+COLLECTION_THRESHOLDS: Final = (20_000, 50, 1_000)  # young objects, and how many rounds until older ones are looked at
+
+
+def listening_socket(settings: Settings) -> socket.socket:
+    """Listens, so that port 0 has become a number and early connections wait. Raises SettingsInvalid where the
+    address is not to be had."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((settings.host, settings.port))
+        listener.listen()
+    except OSError as error:
+        listener.close()
+        raise SettingsInvalid(f"{settings.host}:{settings.port} cannot be listened on: {error.strerror}") from None
+    return listener
+
+
+def local_url(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+@asynccontextmanager
+async def serving(settings: Settings) -> AsyncIterator[str]:
+    """A server in this event loop until the context ends; its address. Raises SettingsInvalid, Unavailable."""
+    listener = listening_socket(settings)
+    async with AsyncExitStack() as stack:
+        stack.callback(listener.close)
+        url = local_url(listener)
+        issuer = await stack.enter_async_context(open_issuer(settings, (settings.public_url or url).rstrip("/")))
+        server = _Server(_server_config(asgi_app(issuer, settings), settings))
+        running = asyncio.create_task(server.serve([listener]))
+        stack.push_async_callback(_end, server, running)
+        yield url
+
+
+async def serve_until_stopped(settings: Settings, say: Callable[[str], None]) -> None:
+    """What `event-issuer serve` does: SIGTERM or Ctrl-C ends it, and what is under way is settled."""
+    allow_open_files(settings.connections_max + OTHER_FILES)
+    listener = listening_socket(settings)
+    url = local_url(listener)
+    with listener:
+        async with open_issuer(settings, (settings.public_url or url).rstrip("/")) as issuer:
+            tune_interpreter()
+            server = _Server(_server_config(asgi_app(issuer, settings), settings))
+            for number in (signal.SIGINT, signal.SIGTERM):
+                asyncio.get_running_loop().add_signal_handler(number, server.handle_exit, number, None)
+            say(f"Serving on {url}; GraphiQL is at {url}/graphql.")
+            await server.serve([listener])
+
+
+def allow_open_files(count: int) -> None:
+    """Raises this process's soft limit, which is often 1024. Raises SettingsInvalid where the hard limit forbids it."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and hard < count:
+        raise SettingsInvalid(
+            f"This process may open {hard} files; EVENT_ISSUER_CONNECTIONS_MAX and {OTHER_FILES} others make {count}. "
+            "Raise the limit (ulimit -n) or lower the setting."
+        )
+    if soft != resource.RLIM_INFINITY and soft < count:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (count, hard))
+
+
+def tune_interpreter() -> None:
+    """Hands the interpreter over often, and collects garbage seldom. For a process that is a server.
+
+    SQLite's thread takes the interpreter a dozen times per transaction; while the event loop is busy it waits 5 ms each
+    time with Python's default. And a batch makes some ten thousand objects that all live until it is settled: with
+    Python's default of 700 the collector walks them again and again, which was a quarter of the server's time.
+    """
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*COLLECTION_THRESHOLDS)
+
+
+class _Server(uvicorn.Server):
+    """Leaves the signals to who runs the event loop: uvicorn's own way ends the process by the signal once the server
+    has stopped, before what is under way is settled and the database closed."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def _server_config(app: Starlette, settings: Settings) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        http="httptools",
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_keep_alive=KEEP_ALIVE_S,
+        timeout_graceful_shutdown=max(1, round(settings.grace_s)),
+    )
+
+
+async def _end(server: uvicorn.Server, running: "asyncio.Task[None]") -> None:
+    server.should_exit = True
+    await running
