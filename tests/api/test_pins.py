@@ -55,6 +55,7 @@ async def test_a_pinned_subscription_gets_what_keeps_its_version(operator: Partn
         "lag": {"events": 0, "filtered": 2, "lastFiltered": "The event at offset 2 breaks schema version 1."},
     }
     assert await pin(operator, id_, None) == {"schemaVersion": None}
+    await reached(operator, id_, "RUNNING")  # its lanes are opened again, without the pin
     await operator.produce(event("5", data=PLATFORM))
     await receiver.asked(4)
     assert header(receiver.requests[-1], "ce-id") == "5"
