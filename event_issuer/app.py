@@ -18,17 +18,21 @@ from starlette.requests import Request
 from event_issuer.contracts.catalogue import Catalogue
 from event_issuer.contracts.judging import OutsideJudge
 from event_issuer.contracts.trial import SchemaTrial
+from event_issuer.contracts.versions import Versions
 from event_issuer.db.changes import ChangeFeed, Topic
 from event_issuer.db.database import PING, Database, open_database
 from event_issuer.db.migrate import migrate
 from event_issuer.db.tables import TABLES, Subscription
 from event_issuer.delivery.active import ActiveSubscription, activate
 from event_issuer.delivery.attempt import Courier
+from event_issuer.delivery.deprecations import Deprecations
 from event_issuer.delivery.engine import Engine
 from event_issuer.delivery.handshake import Handshaker
 from event_issuer.delivery.leases import Leaser
+from event_issuer.delivery.pins import Pins
 from event_issuer.delivery.upkeep import Upkeep
 from event_issuer.domain.access import ANONYMOUS, Caller
+from event_issuer.domain.dataschemas import SchemaUrls
 from event_issuer.domain.errors import SettingsInvalid, Unauthenticated, Unavailable
 from event_issuer.domain.subscriptions import DeliverySettings
 from event_issuer.domain.time import Clock, system_clock
@@ -46,10 +50,11 @@ from event_issuer.graphql.schema import build_schema
 from event_issuer.resolvers.access import Access
 from event_issuer.resolvers.catalogue import CatalogueDocument, CatalogueExport, DocumentFormat
 from event_issuer.resolvers.deliveries import Deliveries
-from event_issuer.resolvers.event_types import EventTypeLimits, EventTypes, SchemaDocument
+from event_issuer.resolvers.event_types import EventTypeLimits, EventTypes
 from event_issuer.resolvers.events import Events
 from event_issuer.resolvers.produce import Producing
 from event_issuer.resolvers.quarantine import Quarantine
+from event_issuer.resolvers.schemas import SchemaDocument, Schemas
 from event_issuer.resolvers.subscriptions import SubscriptionLimits, Subscriptions
 from event_issuer.security.authentication import Authenticator
 from event_issuer.security.sealing import Sealer, parse_sealing_key
@@ -117,18 +122,20 @@ async def open_issuer(
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(open_database_of(settings, clock))
         feed = ChangeFeed(database, clock)
-        catalogue = Catalogue(database, feed)
+        contracts = _Contracts(settings, database, feed, public_url, clock)
+        stack.push_async_callback(contracts.trial.close)
+        catalogue = contracts.catalogue
         judge = OutsideJudge(database, catalogue, clock, data_bytes_max=settings.data_bytes_max)
         log = await _open_log(settings, database, feed, judge, clock)
-        trial = SchemaTrial(timeout_s=settings.schema_trial_timeout_s)
-        stack.push_async_callback(trial.close)
         rules = AddressRules(settings.allowed_networks, settings.http_allowed)
-        delivery = _Delivery(settings, database, log, feed, sealer, rules, public_url, clock, random or Random())
+        delivery = _Delivery(
+            settings, database, log, feed, sealer, rules, contracts.versions, public_url, clock, random or Random()
+        )
+        await delivery.deprecations.load()
         operations = Operations(
-            event_types=EventTypes(database, catalogue, trial, feed, clock, _event_type_limits(settings)),
-            producing=Producing(
-                log, catalogue, events_max=settings.batch_events_max, data_bytes_max=settings.data_bytes_max
-            ),
+            event_types=contracts.event_types,
+            schemas=contracts.schemas,
+            producing=contracts.producing(log),
             events=Events(database, log, catalogue),
             subscriptions=Subscriptions(
                 database, log, catalogue, feed, sealer, clock, _subscription_limits(settings, rules)
@@ -136,7 +143,7 @@ async def open_issuer(
             deliveries=Deliveries(database, clock),
             quarantine=Quarantine(database, log, catalogue, judge, feed, clock),
             log_id=log.log_id,
-            public_url=public_url,
+            schema_urls=contracts.urls,
         )
         loops: list[Loop] = [
             ("log", log.run),
@@ -169,6 +176,31 @@ async def _open_log(
     return log
 
 
+class _Contracts:
+    """The schema registry's parts, and what judges by them."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        database: Database,
+        feed: ChangeFeed,
+        public_url: str,
+        clock: Clock,
+    ) -> None:
+        self._settings = settings
+        self.trial = SchemaTrial(timeout_s=settings.schema_trial_timeout_s)
+        self.catalogue = Catalogue(database, feed)
+        self.urls = SchemaUrls(public_url)
+        self.versions = Versions(feed, self.urls)
+        limits = EventTypeLimits(settings.event_types_max, settings.partitions_max, settings.data_bytes_max)
+        self.event_types = EventTypes(database, self.catalogue, self.versions, self.trial, feed, clock, limits)
+        self.schemas = Schemas(database, self.trial, self.trial, feed, clock)
+
+    def producing(self, log: EmbeddedLog) -> Producing:
+        events_max, data_bytes_max = self._settings.batch_events_max, self._settings.data_bytes_max
+        return Producing(log, self.catalogue, self.versions, events_max=events_max, data_bytes_max=data_bytes_max)
+
+
 class _Delivery:
     """The delivery service's parts, and what leaves the house."""
 
@@ -180,6 +212,7 @@ class _Delivery:
         feed: ChangeFeed,
         sealer: Sealer,
         rules: AddressRules,
+        versions: Versions,
         public_url: str,
         clock: Clock,
         random: Random,
@@ -188,6 +221,7 @@ class _Delivery:
         origin = urlsplit(public_url).hostname or public_url
         self._sender = WebhookSender(resolver, limits=PoolLimits(open_max=settings.connections_max))
         self._control = ControlClient(rules, resolver)
+        self.deprecations = Deprecations(database, feed)
         self.leaser = Leaser(database, _owner(), clock, lease_s=settings.lease_s)
 
         def activated(row: Subscription) -> ActiveSubscription:
@@ -198,8 +232,9 @@ class _Delivery:
             log,
             feed,
             self.leaser,
-            Courier(self._sender, log.log_id, clock, monotonic, random),
+            Courier(self._sender, log.log_id, clock, monotonic, random, self.deprecations.by_partition),
             activated,
+            Pins(database, versions),
             clock,
             random,
             exposure_max=settings.unsettled_max,
@@ -208,7 +243,12 @@ class _Delivery:
         self._upkeep = Upkeep(database, clock)
 
     def loops(self) -> list[Loop]:
-        return [("engine", self.engine.run), ("handshakes", self._handshaker.run), ("upkeep", self._upkeep.run)]
+        return [
+            ("deprecations", self.deprecations.run),
+            ("engine", self.engine.run),
+            ("handshakes", self._handshaker.run),
+            ("upkeep", self._upkeep.run),
+        ]
 
     async def stop(self, grace_s: float) -> None:
         await self._handshaker.stop()
@@ -254,10 +294,6 @@ def _retention_bounds(settings: Settings) -> RetentionBounds:
     )
 
 
-def _event_type_limits(settings: Settings) -> EventTypeLimits:
-    return EventTypeLimits(settings.event_types_max, settings.partitions_max, settings.data_bytes_max)
-
-
 def _subscription_limits(settings: Settings, rules: AddressRules) -> SubscriptionLimits:
     defaults = DeliverySettings(settings.max_in_flight, settings.timeout_s, settings.retry_delays_s)
     return SubscriptionLimits(settings.subscriptions_max, settings.verification_optional, rules, defaults)
@@ -277,7 +313,7 @@ def asgi_app(issuer: Issuer, settings: Settings) -> Starlette:
         return Context(caller, issuer.operations)
 
     async def document_of(request: Request, event_type: str, version: int) -> SchemaDocument:
-        return await issuer.operations.event_types.schema_document(await caller_of(request), event_type, version)
+        return await issuer.operations.schemas.document(await caller_of(request), event_type, version)
 
     async def catalogue_of(request: Request, format_: DocumentFormat, name_prefix: str) -> CatalogueDocument:
         return await issuer.catalogue.document(await caller_of(request), format_, name_prefix)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from event_issuer.db import event_types as sql
+from event_issuer.db import schemas
 from event_issuer.db.changes import ChangeFeed, Topic
 from event_issuer.db.database import Database
 from event_issuer.domain.access import Audience
@@ -79,7 +80,7 @@ class Catalogue:
 
     async def _read(self, name: str) -> CatalogueEntry | None:
         row = await sql.by_name(name)
-        schema = await sql.latest_schema(row.id) if row is not None else None
+        schema = await schemas.latest(row.id) if row is not None else None
         if row is None or schema is None:
             return None
         partitions = await self._database.read(sql.partitions_of(row.id))

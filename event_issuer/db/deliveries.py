@@ -50,3 +50,14 @@ async def parked_counts(database: Database, subscription_id: int) -> tuple[int, 
         )
     )
     return int(rows[0][0]), int(rows[0][1])
+
+
+async def filtered(database: Database, subscription_id: int) -> tuple[int, str | None]:
+    """How many events its lanes have filtered out, and which was the last of the lane that has filtered out most."""
+    rows = await database.read(
+        Statement(
+            "SELECT filtered_count, last_filtered FROM lanes WHERE subscription_id = $1 ORDER BY filtered_count DESC",
+            (subscription_id,),
+        )
+    )
+    return sum(row[0] for row in rows), rows[0][1] if rows else None

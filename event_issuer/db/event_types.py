@@ -1,18 +1,18 @@
-"""Event types, their schema versions and partitions: statements."""
+"""Event types with their first schema and their partitions: statements."""
 
 import re
-from dataclasses import dataclass
-from typing import Final
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Final, TypeAlias
 
 from piccolo.columns.combination import WhereRaw
 from piccolo.query import Objects
 
 from event_issuer.db.changes import Topic, announce
-from event_issuer.db.paging import ById, page_by_id
-from event_issuer.db.tables import EventType, SchemaVersion
-from event_issuer.db.work import Statement, Work
+from event_issuer.db.tables import EventType
+from event_issuer.db.work import Dialect, Statement, Work
 from event_issuer.domain.errors import LimitExceeded
-from event_issuer.domain.paging import PageRequest, Slice
+from event_issuer.domain.paging import PageRequest
 from event_issuer.domain.text_search import NO_WORDS, Words
 from event_issuer.domain.time import Instant
 
@@ -93,6 +93,49 @@ def insert(new: NewEventType, now: Instant) -> Work[int | None]:
     return event_type_id
 
 
+@dataclass(frozen=True, slots=True)
+class CurrentEventType:
+    """What a change may look at, locked for it. The fields are columns."""
+
+    id: int
+    description: str
+    audience: str
+    compatibility: str
+    validation: str
+    status: str
+    deprecated_at_us: Instant | None
+    sunset_at_us: Instant | None
+    migration_url: str | None
+    retention_s: int | None
+    retention_bytes: int | None
+
+
+Decision: TypeAlias = Callable[[CurrentEventType], Mapping[str, object]]
+
+
+def alter(
+    dialect: Dialect, tenant_id: int, name: str, decide: Decision, now: Instant
+) -> Work[tuple[int, Mapping[str, object]] | None]:
+    """Sets the columns that `decide` returns; the type's id and these columns. What it raises undoes everything.
+
+    None when the tenant has no such event type.
+    """
+    names = ", ".join(field.name for field in fields(CurrentEventType))
+    lock = " FOR UPDATE" if dialect == "postgresql" else ""
+    rows = yield Statement(
+        f"SELECT {names} FROM event_types WHERE name = $1 AND tenant_id = $2{lock}", (name, tenant_id)
+    )
+    if not rows:
+        return None
+    current = CurrentEventType(*rows[0])
+    changes = decide(current)
+    if changes:
+        assignments = ", ".join(f"{name} = ${number}" for number, name in enumerate(changes, 2))
+        yield Statement(f"UPDATE event_types SET {assignments} WHERE id = $1", (current.id, *changes.values()))
+        yield from announce(Topic.EVENT_TYPE, current.id, now)
+    return current.id, changes
+
+
 async def by_name(name: str) -> EventType | None:
     return await EventType.objects().where(EventType.name == name).first()
 
@@ -139,26 +182,6 @@ def _meeting(criteria: Criteria) -> Objects[EventType]:
     return query
 
 
-async def schema_page(event_type_id: int, request: PageRequest) -> Slice[SchemaVersion]:
-    """In order of their ids, which is that of their versions."""
-    wanted = SchemaVersion.event_type_id == event_type_id
-    return await page_by_id(ById(SchemaVersion, SchemaVersion.id, wanted), request)
-
-
-async def schema_version(event_type_id: int, version: int) -> SchemaVersion | None:
-    both = (SchemaVersion.event_type_id == event_type_id) & (SchemaVersion.version == version)
-    return await SchemaVersion.objects().where(both).first()
-
-
-async def latest_schema(event_type_id: int) -> SchemaVersion | None:
-    query = SchemaVersion.objects().where(SchemaVersion.event_type_id == event_type_id)
-    return await query.order_by(SchemaVersion.version, ascending=False).first()
-
-
-async def schema_by_id(schema_id: int) -> SchemaVersion | None:
-    return await SchemaVersion.objects().where(SchemaVersion.id == schema_id).first()
-
-
 def tenant_name(tenant_id: int) -> Statement:
     """One row of (name,)."""
     return Statement("SELECT name FROM tenants WHERE id = $1", (tenant_id,))
@@ -174,4 +197,20 @@ def partition_type(partition_id: int) -> Statement:
     return Statement(
         "SELECT name FROM event_types JOIN partitions ON event_type_id = event_types.id WHERE partitions.id = $1",
         (partition_id,),
+    )
+
+
+def types_of_partitions(partition_ids: Sequence[int]) -> Statement:
+    """Rows of (partition id, event type id)."""
+    ids = ", ".join(str(int(id_)) for id_ in partition_ids)
+    return Statement(f"SELECT id, event_type_id FROM partitions WHERE id IN ({ids})")
+
+
+def deprecated_partitions(event_type_id: int | None = None) -> Statement:
+    """Rows of (event type id, partition id, deprecated at, sunset at, migration URL), of all types or of one."""
+    return Statement(
+        "SELECT event_types.id, partitions.id, deprecated_at_us, sunset_at_us, migration_url FROM event_types "
+        "JOIN partitions ON event_type_id = event_types.id WHERE status = 'DEPRECATED' "
+        "AND event_types.id = COALESCE($1, event_types.id) ORDER BY partitions.id",
+        (event_type_id,),
     )

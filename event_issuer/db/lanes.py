@@ -16,6 +16,8 @@ class LaneRow:
     partition_id: int
     next_offset: int
     settled_above: str
+    filtered_count: int
+    last_filtered: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +37,8 @@ class ParkedRow:
 
 def lanes_of(subscription_id: int) -> Statement:
     return Statement(
-        "SELECT id, subscription_id, partition_id, next_offset, settled_above FROM lanes WHERE subscription_id = $1",
+        "SELECT id, subscription_id, partition_id, next_offset, settled_above, filtered_count, last_filtered "
+        "FROM lanes WHERE subscription_id = $1",
         (subscription_id,),
     )
 

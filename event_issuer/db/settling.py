@@ -22,7 +22,13 @@ _ATTEMPTS = {
     "response_excerpt": "text",
     "trace_id": "text",
 }
-_LANES = {"id": "bigint", "next_offset": "bigint", "settled_above": "text"}
+_LANES = {
+    "id": "bigint",
+    "next_offset": "bigint",
+    "settled_above": "text",
+    "filtered_count": "bigint",
+    "last_filtered": "text",
+}
 _PARKED = {
     "lane_id": "bigint",
     "subscription_id": "bigint",
@@ -89,7 +95,8 @@ def settle(dialect: Dialect, owner: str, settlement: Settlement, now: Instant) -
     for part in batches(_LANES, settlement.lanes):
         moved = rows_cte(dialect, "moved", _LANES, part)
         yield Statement(
-            f"{moved.sql} UPDATE lanes SET next_offset = moved.next_offset, settled_above = moved.settled_above "
+            f"{moved.sql} UPDATE lanes SET next_offset = moved.next_offset, settled_above = moved.settled_above, "
+            "filtered_count = moved.filtered_count, last_filtered = moved.last_filtered "
             "FROM moved WHERE lanes.id = moved.id",
             moved.args,
         )

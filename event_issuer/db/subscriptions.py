@@ -9,9 +9,9 @@ from event_issuer.db.database import Database
 from event_issuer.db.paging import ById, page_by_id
 from event_issuer.db.tables import Subscription, SubscriptionErrorRow
 from event_issuer.db.work import Dialect, Statement, Work
-from event_issuer.domain.errors import LimitExceeded
+from event_issuer.domain.errors import BadInput, LimitExceeded
 from event_issuer.domain.paging import PageRequest, Slice
-from event_issuer.domain.subscriptions import Status
+from event_issuer.domain.subscriptions import DeliverySettings, Status
 from event_issuer.domain.time import Instant
 
 
@@ -82,6 +82,7 @@ def insert(
             "INSERT INTO subscription_event_types (subscription_id, event_type_id) VALUES ($1, $2)",
             (subscription_id, event_type_id),
         )
+    yield from refuse_missing_version(subscription_id)
     yield from insert_lanes(subscription_id, starts)
     detail = {"url": new.url, "applicationId": new.application_id}
     yield from audit(Audit(new.tenant_id, new.principal_id, "create", "subscription", subscription_id, detail), now)
@@ -159,6 +160,25 @@ def alter(
     yield from audit(Audit(tenant_id, principal_id, action, "subscription", subscription_id, detail), now)
     yield from announce(Topic.SUBSCRIPTION, subscription_id, now)
     return True
+
+
+def refuse_missing_version(subscription_id: int) -> Work[None]:
+    """Raises BadInput where the subscription is pinned to a schema version that one of its event types does not have.
+
+    A step of the work that pins it or changes its types; versions are never removed.
+    """
+    rows = yield Statement("SELECT delivery FROM subscriptions WHERE id = $1", (subscription_id,))
+    version = DeliverySettings.from_json(rows[0][0]).schema_version
+    if version is None:
+        return
+    lacking = yield Statement(
+        "SELECT name FROM event_types JOIN subscription_event_types ON event_type_id = event_types.id "
+        "WHERE subscription_id = $1 AND NOT EXISTS (SELECT 1 FROM schema_versions "
+        "WHERE schema_versions.event_type_id = event_types.id AND version = $2) ORDER BY name LIMIT 1",
+        (subscription_id, version),
+    )
+    if lacking:
+        raise BadInput(f"The event type {lacking[0][0]} has no schema version {version}.")
 
 
 # Columns whose new values the audit log shows: none of them holds a secret.

@@ -70,6 +70,8 @@ class EventType(Table, tablename="event_types"):
     retention_bytes = BigInt(null=True, default=None)
     created_at_us = BigInt()
     compacts = Boolean()
+    deprecated_at_us = BigInt(null=True, default=None)
+    migration_url = Text(null=True, default=None)
 
 
 class SchemaVersion(Table, tablename="schema_versions"):

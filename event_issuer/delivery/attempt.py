@@ -3,7 +3,7 @@
 Knows nothing of order, parking or the log beyond the one record it sends.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from random import Random
@@ -14,7 +14,8 @@ import structlog
 from event_issuer.delivery.active import ActiveSubscription
 from event_issuer.delivery.outcome import Outcome, OutcomeKind, judge
 from event_issuer.delivery.signing import signature_lines
-from event_issuer.domain.http_binding import outgoing
+from event_issuer.domain.deprecation import Deprecation
+from event_issuer.domain.http_binding import Wire, outgoing
 from event_issuer.domain.time import SECOND_US, Clock, Instant
 from event_issuer.egress.messages import Outgoing
 from event_issuer.egress.sender import Sender
@@ -50,16 +51,26 @@ class Attempt:
 
 
 class Courier:
-    """Carries one record to one endpoint. `monotonic_s` measures durations, `clock` dates them."""
+    """Carries one record to one endpoint. `monotonic_s` measures durations, `clock` dates them.
+
+    `deprecations`, by partition, is what the events there say of their type, as it is at the moment of an attempt.
+    """
 
     def __init__(
-        self, sender: Sender, log_id: str, clock: Clock, monotonic_s: Callable[[], float], random: Random
+        self,
+        sender: Sender,
+        log_id: str,
+        clock: Clock,
+        monotonic_s: Callable[[], float],
+        random: Random,
+        deprecations: Mapping[int, Deprecation],
     ) -> None:
         self._sender = sender
         self._message_prefix = f"msg_{log_id[:8]}_"
         self._clock = clock
         self._monotonic_s = monotonic_s
         self._random = random
+        self._deprecations = deprecations
 
     async def attempt(self, subscription: ActiveSubscription, record: LogRecord, number: int) -> Attempt:
         started_at, begun_s = self._clock(), self._monotonic_s()
@@ -77,8 +88,9 @@ class Courier:
 
     def _prepare(self, subscription: ActiveSubscription, record: LogRecord, now: Instant, ids: str) -> Outgoing:
         wire = record.wire
-        if wire is None:
-            wire = record.wire = outgoing(record.event)
+        deprecation = self._deprecations.get(record.partition_id)
+        if wire is None or record.deprecation is not deprecation:
+            wire = _render(record, deprecation)
         webhook_id = f"{self._message_prefix}{record.partition_id}_{record.offset}".encode()
         signature = signature_lines(subscription.signing_key, webhook_id, now // SECOND_US, wire.body)
         trace = f"traceparent: 00-{ids[: 2 * TRACE_ID_BYTES]}-{ids[2 * TRACE_ID_BYTES :]}-01\r\n".encode()
@@ -89,3 +101,10 @@ class Courier:
             body=wire.body,
             timeout_s=subscription.settings.timeout_s,
         )
+
+
+def _render(record: LogRecord, deprecation: Deprecation | None) -> Wire:
+    """Kept on the record, for the other lanes that send it."""
+    wire = outgoing(record.event if deprecation is None else deprecation.told_by(record.event))
+    record.wire, record.deprecation = wire, deprecation
+    return wire

@@ -25,6 +25,7 @@ from event_issuer.delivery.exposure import Exposure
 from event_issuer.delivery.lane import Lane
 from event_issuer.delivery.leases import Lease, Leaser
 from event_issuer.delivery.opening import StoredLane, stored_lanes
+from event_issuer.delivery.pins import Pin, Pins
 from event_issuer.delivery.settle import Settler
 from event_issuer.domain.errors import BadInput, IssuerError, Unavailable
 from event_issuer.domain.subscriptions import DELIVERING, Command, Status
@@ -60,13 +61,14 @@ class Engine:
         leaser: Leaser,
         courier: Courier,
         activate: Callable[[Subscription], ActiveSubscription],
+        pins: Pins,
         clock: Clock,
         random: Random,
         *,
         exposure_max: int,
     ) -> None:
         self._database, self._log = database, log
-        self._leaser, self._courier, self._activate = leaser, courier, activate
+        self._leaser, self._courier, self._activate, self._pins = leaser, courier, activate, pins
         self._clock, self._random = clock, random
         self.exposure = Exposure(exposure_max)
         self.settler = Settler(database, leaser.owner, leaser.epochs, self.exposure, clock, self._lose)
@@ -293,11 +295,13 @@ class Engine:
         served = self._served
         async with self._opening:
             stored = await stored_lanes(self._database, row.id, served)
+            pinned = [lane.lease[0] for lane in stored.lanes]
+            pins = await self._pins.of(subscription.settings.schema_version, pinned)
         here = {lane.lease[0]: lane.lease[1] for lane in stored.lanes}
         if self._is_stopping or here != self._served_of(stored.partition_ids):
             self._changed.add(row.id)  # a lease came or went while we read
             return
-        lanes = [self._lane(lane, subscription) for lane in stored.lanes]
+        lanes = [self._lane(lane, subscription, pins.get(lane.lease[0])) for lane in stored.lanes]
         for lane in lanes:
             self._by_partition.setdefault(lane.partition_id, set()).add(lane)
         runs = [asyncio.create_task(self._run(lane)) for lane in lanes]
@@ -305,13 +309,15 @@ class Engine:
         if lanes and row.status != Status.RUNNING:
             await self._move(row.id, Command.OPENED)
 
-    def _lane(self, stored: StoredLane, subscription: ActiveSubscription) -> Lane:
+    def _lane(self, stored: StoredLane, subscription: ActiveSubscription, pin: Pin | None) -> Lane:
         return Lane(
             stored.id,
             subscription,
             stored.lease,
             stored.cursor,
             stored.parked,
+            stored.filtered,
+            pin=pin,
             log=self._log,
             courier=self._courier,
             settler=self.settler,

@@ -12,17 +12,19 @@ from random import Random
 from typing import Final
 
 from event_issuer.delivery.active import ActiveSubscription
+from event_issuer.delivery.alarm import Alarm
 from event_issuer.delivery.attempt import Attempt, Courier
 from event_issuer.delivery.exposure import Exposure
 from event_issuer.delivery.leases import Lease
 from event_issuer.delivery.outcome import Outcome, OutcomeKind
 from event_issuer.delivery.parked import Parked, ParkedEvents
+from event_issuer.delivery.pins import Filtered, Pin
 from event_issuer.delivery.reading import PartitionReader
 from event_issuer.delivery.retry import next_attempt_at
 from event_issuer.delivery.settle import Settler
 from event_issuer.domain.cursor import Cursor
 from event_issuer.domain.subscriptions import Ordering
-from event_issuer.domain.time import SECOND_US, Clock, Instant
+from event_issuer.domain.time import Clock, Instant
 from event_issuer.eventlog.protocol import EventLog, LogRecord
 
 WINDOW: Final = 1_000  # how far a lane reads past its lowest unsettled event; bounds memory and the cursor's ranges
@@ -42,7 +44,9 @@ class Lane:
         lease: Lease,
         cursor: Cursor,
         parked: Iterable[Parked],
+        filtered: Filtered,
         *,
+        pin: Pin | None,
         log: EventLog,
         courier: Courier,
         settler: Settler,
@@ -57,7 +61,9 @@ class Lane:
         self.lease = lease
         self.partition_id = lease[0]
         self.cursor = cursor
-        self._reader = PartitionReader(log, self.partition_id)
+        self.filtered = filtered
+        self._pin = pin
+        self._reader = PartitionReader(log, self.partition_id, pin)
         self._courier, self._settler, self._exposure = courier, settler, exposure
         self._may_send, self._on_fault = may_send, on_fault
         self._clock, self._random = clock, random
@@ -75,7 +81,7 @@ class Lane:
         self.wake = self._awake.set
         self._is_limited = False  # whether there may be more to read than there was room for
         self._is_lost = False
-        self._timer: asyncio.TimerHandle | None = None
+        self._alarm = Alarm(self.wake, clock)
 
     @property
     def in_flight(self) -> int:
@@ -88,9 +94,11 @@ class Lane:
                 await self._awake.wait()
                 self._awake.clear()
                 await self.step()
-                self._wake_when_due()
+                self._alarm.set(
+                    self._parked.next_due_at
+                )  # one that is due already waits for room, which wakes the lane
         finally:
-            self._stop_timer()
+            self._alarm.stop()
 
     async def step(self) -> int:
         """One round: retries that are due, events whose turn has come, new events. The number of attempts started."""
@@ -136,6 +144,8 @@ class Lane:
             record = await self._reader.record(parked.offset)
             if record is None:
                 await self._expire(parked)
+            elif self._pin is not None and not self._pin.takes(record):
+                await self._drop(parked, self._pin)
             elif self._has_retry_room():
                 self._start_retry(parked, record)
                 started += 1
@@ -168,7 +178,7 @@ class Lane:
             record = self._next_on_page()
             if self.cursor.is_settled(record.offset):
                 continue
-            if record.verdict is not None and record.verdict.is_withheld_from(self.id):
+            if self._is_withheld(record):
                 self._skip(record)
             else:
                 started += self._take(record)
@@ -216,8 +226,15 @@ class Lane:
         self._launch(self._deliver(record), self._ended)
         return 1
 
+    def _is_withheld(self, record: LogRecord) -> bool:
+        """It breaks its contract, or this lane was offered it otherwise, or it breaks the version that is pinned."""
+        if record.verdict is not None and record.verdict.is_withheld_from(self.id):
+            return True
+        return self._pin is not None and not self._pin.takes(record)
+
     def _skip(self, record: LogRecord) -> None:
-        """It breaks its contract, or this lane was offered it otherwise."""
+        if self._pin is not None and not self._pin.takes(record):
+            self.filtered.note(record.offset, self._pin.version)
         self.cursor.settle(record.offset)
         self._settler.touch(self)
 
@@ -340,6 +357,13 @@ class Lane:
         parked.failed(EXPIRED, parked.attempts, None, self._clock())
         self._settler.keep(self, parked)
 
+    async def _drop(self, parked: Parked, pin: Pin) -> None:
+        """It breaks a version that the subscription was pinned to since it failed."""
+        self.filtered.note(parked.offset, pin.version)
+        await self._leave(parked)
+        parked.removed = True
+        self._settler.keep(self, parked)
+
     async def _leave(self, parked: Parked) -> None:
         """Takes a parked event out of the lane; its key passes to its first follower, or is free."""
         follower = await self._next_follower(parked) if parked.blocks_key else None
@@ -364,22 +388,7 @@ class Lane:
             for record in page.records:
                 if record.event.partitionkey != parked.key or not self.cursor.is_settled(record.offset):
                     continue
-                if record.verdict is None or not record.verdict.is_withheld_from(self.id):
+                if not self._is_withheld(record):
                     return record
             offset = page.next_offset
         return None
-
-    # Waiting
-
-    def _wake_when_due(self) -> None:
-        """One timer for the earliest retry. One that is due already waits for room, and room wakes the lane."""
-        self._stop_timer()
-        due_at = self._parked.next_due_at
-        delay_us = 0 if due_at is None else due_at - self._clock()
-        if delay_us > 0:
-            self._timer = asyncio.get_running_loop().call_later(delay_us / SECOND_US, self._awake.set)
-
-    def _stop_timer(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None

@@ -8,6 +8,7 @@ from event_issuer.db.database import Database
 from event_issuer.delivery.lane import WAITING_MAX
 from event_issuer.delivery.leases import Lease
 from event_issuer.delivery.parked import Parked
+from event_issuer.delivery.pins import Filtered
 from event_issuer.domain.cursor import Cursor
 
 
@@ -16,6 +17,7 @@ class StoredLane:
     id: int
     lease: Lease
     cursor: Cursor
+    filtered: Filtered
     parked: list[Parked]
 
 
@@ -39,6 +41,7 @@ async def stored_lanes(database: Database, subscription_id: int, served: Mapping
                     row.id,
                     (row.partition_id, served[row.partition_id]),
                     Cursor.parse(row.next_offset, row.settled_above),
+                    Filtered(row.filtered_count, row.last_filtered),
                     [_parked(one, row) for one in parked],
                 )
             )

@@ -5,6 +5,7 @@ from typing import Final
 
 import structlog
 
+from event_issuer.delivery.pins import Pin
 from event_issuer.domain.errors import Unavailable
 from event_issuer.eventlog.protocol import EventLog, LogRecord, Page
 
@@ -14,16 +15,24 @@ logger = structlog.get_logger(__name__)
 
 
 class PartitionReader:
-    def __init__(self, log: EventLog, partition_id: int, *, pause_s: float = LOG_AWAY_PAUSE_S) -> None:
-        self._log, self._partition_id, self._pause_s = log, partition_id, pause_s
+    """With a `pin`, whatever is read has been judged by it."""
+
+    def __init__(
+        self, log: EventLog, partition_id: int, pin: Pin | None = None, *, pause_s: float = LOG_AWAY_PAUSE_S
+    ) -> None:
+        self._log, self._partition_id, self._pin, self._pause_s = log, partition_id, pin, pause_s
 
     async def read(self, offset: int) -> Page:
         """The page at `offset`. While the log is away the lane waits: there is nothing else it could do."""
         while True:
             try:
-                return await self._log.read(self._partition_id, offset)
+                page = await self._log.read(self._partition_id, offset)
             except Unavailable as problem:
                 await self._pause(problem.detail)
+            else:
+                if self._pin is not None:
+                    await self._pin.judge(page.records)
+                return page
 
     async def read_again(self, offset: int) -> Page:
         """The page at an offset that was read before, by this process or another.

@@ -21,6 +21,7 @@ from event_issuer.delivery.attempt import Attempt, AttemptKind
 from event_issuer.delivery.exposure import Exposure
 from event_issuer.delivery.leases import Lease
 from event_issuer.delivery.parked import Parked
+from event_issuer.delivery.pins import Filtered
 from event_issuer.domain.cursor import Cursor
 from event_issuer.domain.errors import Unavailable
 from event_issuer.domain.time import Clock
@@ -41,6 +42,7 @@ class SettlingLane(Protocol):
     id: int
     lease: Lease
     cursor: Cursor
+    filtered: Filtered
 
 
 @dataclass(slots=True)
@@ -185,7 +187,7 @@ class Settler:
     async def _write(self, batch: _Batch) -> None:
         settlement = Settlement(dict(lane.lease for lane in batch.lanes))
         settlement.attempts = [_attempt_row(attempt) for _, attempt in batch.attempts]
-        settlement.lanes = [(lane.id, lane.cursor.next_offset, lane.cursor.settled_above()) for lane in batch.lanes]
+        settlement.lanes = [_lane_row(lane) for lane in batch.lanes]
         settlement.failures = [_failure_row(attempt) for _, attempt in batch.failures]
         for parked in batch.parked:
             _sort_parked(settlement, parked)
@@ -213,6 +215,11 @@ def _report(problem: Exception, batch: _Batch) -> None:
         logger.warning("settling failed", problem=problem.detail, attempts=len(batch.attempts))
     else:  # a fault of ours, which stops all sending: it must be loud
         logger.error("settling failed", exc_info=problem, attempts=len(batch.attempts))
+
+
+def _lane_row(lane: SettlingLane) -> Row:
+    cursor, filtered = lane.cursor, lane.filtered
+    return (lane.id, cursor.next_offset, cursor.settled_above(), filtered.count, filtered.last)
 
 
 def _attempt_row(attempt: Attempt) -> Row:

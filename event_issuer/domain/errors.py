@@ -22,6 +22,22 @@ class Violation:
     message: str
 
 
+@dataclass(frozen=True, slots=True)
+class SchemaProblem:
+    """Why a schema may not follow an earlier version of it.
+
+    `path` is a JSON Pointer into one of the two, `rule` the keyword there. `witness`, where `witnessed` says that there
+    is one, is a document that is valid under one of them and invalid under the other.
+    """
+
+    path: str
+    rule: str
+    message: str
+    against_version: int
+    witnessed: bool = False
+    witness: object = None
+
+
 class IssuerError(Exception):
     """A refusal with a stable `code`; `retryable` says whether the same request may succeed later."""
 
@@ -63,6 +79,17 @@ class Conflict(IssuerError):
 class SchemaInvalid(IssuerError):
     code = "SCHEMA_INVALID"
     title = "The schema cannot serve as a contract"
+
+
+class SchemaIncompatible(IssuerError):
+    """A schema does not keep what its event type's mode promises, or it is not known whether it does."""
+
+    code = "SCHEMA_INCOMPATIBLE"
+    title = "The schema may not follow the earlier versions"
+
+    def __init__(self, detail: str, *, problems: Sequence[SchemaProblem] = ()) -> None:
+        super().__init__(detail)
+        self.problems = tuple(problems)
 
 
 class ContractBroken(IssuerError):

@@ -108,11 +108,15 @@ class Verification(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class DeliverySettings:
-    """How a subscription wants its events sent. `retry_delays_s[n]` is the pause after attempt n + 1."""
+    """How a subscription wants its events sent. `retry_delays_s[n]` is the pause after attempt n + 1.
+
+    With a `schema_version`, only those that keep this version of their type's contract.
+    """
 
     max_in_flight: int
     timeout_s: float
     retry_delays_s: tuple[float, ...]
+    schema_version: int | None = None
 
     def __post_init__(self) -> None:
         if not 1 <= self.max_in_flight <= MAX_IN_FLIGHT_MAX:
@@ -125,10 +129,14 @@ class DeliverySettings:
             if not 0 <= delay <= RETRY_DELAY_MAX_S:
                 raise BadInput(f"A retry delay is 0 to {RETRY_DELAY_MAX_S} seconds, not {delay}.")
 
+        if self.schema_version is not None and self.schema_version < 1:
+            raise BadInput(f"Schema versions are numbered from 1, so that there is no {self.schema_version}.")
+
     @classmethod
     def from_json(cls, text: str) -> "DeliverySettings":
         members = json.loads(text)
-        return cls(members["max_in_flight"], members["timeout_s"], tuple(members["retry_delays_s"]))
+        delays_s = tuple(members["retry_delays_s"])
+        return cls(members["max_in_flight"], members["timeout_s"], delays_s, members.get("schema_version"))
 
     def to_json(self) -> str:
         return json.dumps(asdict(self))

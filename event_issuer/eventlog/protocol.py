@@ -1,14 +1,16 @@
 """What an event log is: the three verbs, and the records that travel through them.
 
 An offset is a record's place in its partition. `append` answers only when the outcome is known and durable. Readers
-get pages of parsed records that they share: a record is never changed after it was read, but for `wire`, where the
-event's HTTP form is kept once it was rendered, so that a thousand lanes render it once.
+get pages of parsed records that they share: a record is never changed after it was read, but for what is found out
+about it once for a thousand lanes: `wire` is its HTTP form, rendered with `deprecation`, and
+`judged` says which schema versions it keeps.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol, TypeAlias
 
+from event_issuer.domain.deprecation import Deprecation
 from event_issuer.domain.events import CloudEvent
 from event_issuer.domain.http_binding import Wire
 from event_issuer.domain.records import Appended, NewRecord
@@ -24,6 +26,8 @@ class LogRecord:
     schema_version: int | None
     event: CloudEvent
     wire: Wire | None = None
+    deprecation: Deprecation | None = None
+    judged: dict[int, bool] | None = None  # by versions that subscriptions are pinned to
     verdict: Verdict | None = None  # on an event that came by another way than the API
 
 

@@ -6,26 +6,27 @@ from typing import TypeAlias
 from strawberry.types import Info
 
 from event_issuer.domain.access import Caller
+from event_issuer.domain.dataschemas import SchemaUrls
 from event_issuer.resolvers.deliveries import Deliveries
 from event_issuer.resolvers.event_types import EventTypes
 from event_issuer.resolvers.events import Events
 from event_issuer.resolvers.produce import Producing
 from event_issuer.resolvers.quarantine import Quarantine
+from event_issuer.resolvers.schemas import Schemas
 from event_issuer.resolvers.subscriptions import Subscriptions
 
 
 @dataclass(frozen=True, slots=True)
 class Operations:
-    """`public_url` has no slash at its end."""
-
     event_types: EventTypes
+    schemas: Schemas
     producing: Producing
     events: Events
     subscriptions: Subscriptions
     deliveries: Deliveries
     quarantine: Quarantine
     log_id: str
-    public_url: str
+    schema_urls: SchemaUrls
 
 
 @dataclass(frozen=True, slots=True)

@@ -89,6 +89,11 @@ class Lag:
     seconds: float = strawberry.field(description="The age of the oldest of them; 0 when there is none.")
     parked: Long = strawberry.field(description="Events that failed and wait.")
     dead_lettered: Long = strawberry.field(description="Events that failed for good.")
+    filtered: Long = strawberry.field(
+        description="Events that were not sent because they break the pinned schema version, since the subscription "
+        "was made."
+    )
+    last_filtered: str | None = strawberry.field(description="Which of them was the last, and what it broke.")
 
     @classmethod
     def of(cls, lag: deliveries.Lag) -> "Lag":
@@ -97,6 +102,8 @@ class Lag:
             seconds=lag.seconds,
             parked=Long(lag.parked),
             dead_lettered=Long(lag.dead_lettered),
+            filtered=Long(lag.filtered),
+            last_filtered=lag.last_filtered,
         )
 
 

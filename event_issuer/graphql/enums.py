@@ -4,7 +4,7 @@ from enum import Enum
 
 import strawberry
 
-from event_issuer.domain import access, subscriptions, verdicts
+from event_issuer.domain import access, compatibility, schema_changes, subscriptions, verdicts
 from event_issuer.eventlog import reading
 from event_issuer.graphql.fields import value
 from event_issuer.resolvers import produce
@@ -36,6 +36,30 @@ class CompatibilityMode(Enum):
     FORWARD_TRANSITIVE = value("FORWARD_TRANSITIVE", "FORWARD with every earlier version.")
     BACKWARD_TRANSITIVE = value("BACKWARD_TRANSITIVE", "BACKWARD with every earlier version.")
     FULL_TRANSITIVE = value("FULL_TRANSITIVE", "FULL with every earlier version.")
+
+
+@strawberry.enum(description="Whether a schema may follow the earlier ones.")
+class CompatibilityVerdict(Enum):
+    COMPATIBLE = value(compatibility.CompatibilityVerdict.COMPATIBLE.value, "It may: that is proved.")
+    INCOMPATIBLE = value(
+        compatibility.CompatibilityVerdict.INCOMPATIBLE.value, "It may not: `problems` have the documents that show it."
+    )
+    UNDECIDED = value(
+        compatibility.CompatibilityVerdict.UNDECIDED.value, "Neither was found out; refused like INCOMPATIBLE."
+    )
+
+
+_Change = schema_changes.ChangeKind
+
+
+@strawberry.enum(description="In which way a part of a schema is not what it was.")
+class SchemaChangeKind(Enum):
+    ADDED = value(_Change.ADDED.value, "It was not there.")
+    REMOVED = value(_Change.REMOVED.value, "It is no longer there.")
+    CHANGED = value(_Change.CHANGED.value, "It is another one.")
+    WIDENED = value(_Change.WIDENED.value, "It takes more than before.")
+    NARROWED = value(_Change.NARROWED.value, "It takes less than before.")
+    ANNOTATION = value(_Change.ANNOTATION.value, "What it says for people; it judges as before.")
 
 
 @strawberry.enum(description="How records are judged that reach the log from outside the API.")

@@ -20,18 +20,11 @@ from event_issuer.graphql.enums import (
     EventTypeStatus,
     ValidationMode,
 )
-from event_issuer.graphql.fields import field
+from event_issuer.graphql.fields import field, maybe
 from event_issuer.graphql.ids import encode_id
-from event_issuer.graphql.scalars import (
-    JSON,
-    URL,
-    DateTime,
-    Long,
-    datetime_or_none,
-    json_or_none,
-    long_or_none,
-    stored_json,
-)
+from event_issuer.graphql.scalars import JSON, URL, DateTime, Long, datetime_or_none, long_or_none, url_or_none
+from event_issuer.graphql.schemas import SchemaVersion
+from event_issuer.resolvers.event_type_changes import EventTypeChange
 from event_issuer.resolvers.event_types import EventTypeSpec
 from event_issuer.resolvers.event_types import EventTypeUser as User
 from event_issuer.resolvers.event_types import EventValidation as Judgement
@@ -46,26 +39,6 @@ class Violation:
     @classmethod
     def of(cls, broken: BrokenRule) -> "Violation":
         return cls(path=broken.path, rule=broken.rule, message=broken.message)
-
-
-@strawberry.type(description="One JSON Schema of an event type: the contract that its events' data keep.")
-class SchemaVersion(connections.Node):
-    version: int = strawberry.field(description="1, 2, … in order of registration.")
-    definition: JSON = strawberry.field(description="The JSON Schema.")
-    dataschema: URL = strawberry.field(description="Where the schema is served; immutable.")
-    example: JSON | None = strawberry.field(description="Data that keeps this contract.")
-    created_at: DateTime = strawberry.field(description="When it was registered.")
-
-    @classmethod
-    def of(cls, row: tables.SchemaVersion, event_type: str, public_url: str) -> "SchemaVersion":
-        return cls(
-            id=strawberry.ID(encode_id("SchemaVersion", row.id)),
-            version=row.version,
-            definition=stored_json(row.definition),
-            dataschema=URL(f"{public_url}/v1/schemas/{event_type}/{row.version}"),
-            example=json_or_none(row.example),
-            created_at=DateTime(row.created_at_us),
-        )
 
 
 @strawberry.type(description="An organisation whose objects no other tenant sees.")
@@ -97,6 +70,8 @@ class EventType(connections.Node):
     compacts: bool = strawberry.field(description="Whether the log keeps only the newest event of each partition key.")
     status: EventTypeStatus = strawberry.field(description="Whether it is still to be used.")
     sunset_at: DateTime | None = strawberry.field(description="From when it is no longer produced.")
+    deprecated_at: DateTime | None = strawberry.field(description="Since when it is deprecated.")
+    migration_url: URL | None = strawberry.field(description="Where it is said what to use instead.")
     retention_seconds: Long | None = strawberry.field(
         description="How long its events stay in the log; the server's default when null."
     )
@@ -118,6 +93,8 @@ class EventType(connections.Node):
             compacts=bool(row.compacts),
             status=EventTypeStatus(row.status),
             sunset_at=datetime_or_none(row.sunset_at_us),
+            deprecated_at=datetime_or_none(row.deprecated_at_us),
+            migration_url=url_or_none(row.migration_url),
             retention_seconds=long_or_none(row.retention_s),
             retention_bytes=long_or_none(row.retention_bytes),
         )
@@ -129,17 +106,17 @@ class EventType(connections.Node):
 
     @field("The newest schema version.")
     async def latest_schema(self, info: Asked) -> SchemaVersion | None:
-        found = await info.context.do.event_types.latest_schema(info.context.caller, self.row)
-        return None if found is None else SchemaVersion.of(found, self.row.name, info.context.do.public_url)
+        found = await info.context.do.schemas.latest(info.context.caller, self.row)
+        return None if found is None else SchemaVersion.of(found, self.row.name, info.context.do.schema_urls)
 
     @field("All schema versions, the oldest first.")
     async def schemas(
         self, info: Asked, first: First = None, after: After = None, last: Last = None, before: Before = None
     ) -> Connection[SchemaVersion] | None:
         request = page_request(first, after, last, before)
-        found = await info.context.do.event_types.schemas(info.context.caller, self.row, request)
-        url = info.context.do.public_url
-        return connection(found, lambda row: row.id, lambda row: SchemaVersion.of(row, self.row.name, url))
+        found = await info.context.do.schemas.page(info.context.caller, self.row, request)
+        urls = info.context.do.schema_urls
+        return connection(found, lambda row: row.id, lambda row: SchemaVersion.of(row, self.row.name, urls))
 
     @field("Who of your own tenant may consume or produce it, the oldest principal first.")
     async def users(
@@ -215,6 +192,50 @@ class CreateEventTypeInput:
             compacts=self.compacts is True,
             retention_s=self.retention_seconds,
             retention_bytes=self.retention_bytes,
+        )
+
+
+@strawberry.input(description="What is to change: absent stays as it is, null unsets.")
+class UpdateEventTypeInput:
+    event_type: str = strawberry.field(description="The event type's name.")
+    description: str | None = strawberry.field(default=None, description="What its events say, for people.")
+    audience: AudienceEnum | None = strawberry.field(
+        default=None, description="Who may consume it; subscriptions that there are go on."
+    )
+    compatibility: CompatibilityMode | None = strawberry.field(
+        default=None, description="What a next schema version must keep from now on."
+    )
+    validation: ValidationMode | None = strawberry.field(
+        default=None, description="How records are judged that reach the log from outside the API."
+    )
+    status: EventTypeStatus | None = strawberry.field(
+        default=None, description="DEPRECATED is told with every delivery; ACTIVE takes it back, with all it said."
+    )
+    sunset_at: DateTime | None = strawberry.field(
+        default=strawberry.UNSET,
+        description="From when a DEPRECATED type is no longer produced. Once announced it moves to a later time only.",
+    )
+    migration_url: URL | None = strawberry.field(
+        default=strawberry.UNSET, description="Where it is said what to use instead of a DEPRECATED type."
+    )
+    retention_seconds: Long | None = strawberry.field(
+        default=strawberry.UNSET, description="How long events stay in the log; null takes the server's default."
+    )
+    retention_bytes: Long | None = strawberry.field(
+        default=strawberry.UNSET, description="Bytes kept per partition; null takes the server's default."
+    )
+
+    def change(self) -> EventTypeChange:
+        return EventTypeChange(
+            description=self.description,
+            audience=Audience(self.audience.value) if self.audience else None,
+            compatibility=self.compatibility.value if self.compatibility else None,
+            validation=self.validation.value if self.validation else None,
+            status=self.status.value if self.status else None,
+            sunset_at=maybe(self.sunset_at),
+            migration_url=maybe(self.migration_url),
+            retention_s=maybe(self.retention_seconds),
+            retention_bytes=maybe(self.retention_bytes),
         )
 
 

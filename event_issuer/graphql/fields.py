@@ -5,6 +5,8 @@ from typing import TypeVar, cast
 
 import strawberry
 
+from event_issuer.resolvers.subscription_changes import UNSET, Maybe, Value
+
 Resolver = TypeVar("Resolver", bound=Callable[..., object])
 
 
@@ -20,3 +22,8 @@ def mutation(description: str) -> Callable[[Resolver], Resolver]:
 def value(text: str, description: str) -> str:
     """One value of an enumeration; its member's value is `text`."""
     return cast(str, strawberry.enum_value(text, description=description))
+
+
+def maybe(value: Value | None) -> Maybe[Value]:
+    """Strawberry's absent value as ours."""
+    return UNSET if value is strawberry.UNSET else value

@@ -7,7 +7,7 @@ import strawberry
 from event_issuer.domain.subscriptions import Status
 from event_issuer.graphql.context import Asked
 from event_issuer.graphql.enums import WebhookSubscriptionStatus
-from event_issuer.graphql.event_types import CreateEventTypeInput, EventType, EventTypePayload
+from event_issuer.graphql.event_types import CreateEventTypeInput, EventType, EventTypePayload, UpdateEventTypeInput
 from event_issuer.graphql.events import (
     CloudEventInput,
     ProducedEvent,
@@ -19,6 +19,7 @@ from event_issuer.graphql.fields import mutation
 from event_issuer.graphql.ids import existing_number
 from event_issuer.graphql.quarantine import QuarantinePayload, Selected
 from event_issuer.graphql.scalars import CloudEvent
+from event_issuer.graphql.schemas import RegisterSchemaInput, RegisterSchemaPayload
 from event_issuer.graphql.subscriptions import (
     CreateWebhookSubscriptionInput,
     CreateWebhookSubscriptionPayload,
@@ -60,6 +61,24 @@ class Mutation:
     ) -> EventTypePayload | None:
         row = await info.context.do.event_types.create(info.context.caller, input.spec())
         return EventTypePayload(event_type=EventType.of(row))
+
+    @mutation("Changes your event type; what changes for deliveries takes effect within a second.")
+    async def update_event_type(
+        self, info: Asked, input: Annotated[UpdateEventTypeInput, strawberry.argument(description="The change.")]
+    ) -> EventTypePayload | None:
+        row = await info.context.do.event_types.update(info.context.caller, input.event_type, input.change())
+        return EventTypePayload(event_type=EventType.of(row))
+
+    @mutation(
+        "Makes a schema the next version of your event type, after a trial and a comparison with the earlier ones. "
+        "Refused with SCHEMA_INCOMPATIBLE, its `problems` in the error's extensions, where the mode is not kept."
+    )
+    async def register_schema(
+        self, info: Asked, input: Annotated[RegisterSchemaInput, strawberry.argument(description="The schema.")]
+    ) -> RegisterSchemaPayload | None:
+        wanted = (input.event_type, input.schema, input.example)
+        registered = await info.context.do.schemas.register(info.context.caller, *wanted)
+        return RegisterSchemaPayload.of(registered, info.context.do.schema_urls)
 
     @mutation("Lets held events go to their lanes, if the contract that holds now takes them.")
     async def release_quarantined_events(self, info: Asked, input: Selected) -> QuarantinePayload | None:

@@ -7,10 +7,11 @@ from event_issuer.domain.paging import ID_DIGITS_MAX
 from event_issuer.graphql import connections
 from event_issuer.graphql.context import Asked
 from event_issuer.graphql.deliveries import DeliveryAttempt, ParkedEvent
-from event_issuer.graphql.event_types import EventType, SchemaVersion
+from event_issuer.graphql.event_types import EventType
 from event_issuer.graphql.events import event_at
 from event_issuer.graphql.ids import event_position, parse_id
 from event_issuer.graphql.quarantine import QuarantinedEvent
+from event_issuer.graphql.schemas import SchemaVersion
 from event_issuer.graphql.subscriptions import WebhookSubscription
 
 Found: TypeAlias = connections.Node | None
@@ -33,8 +34,8 @@ async def _event_type(info: Asked, keys: list[int]) -> Found:
 
 
 async def _schema_version(info: Asked, keys: list[int]) -> Found:
-    found = await info.context.do.event_types.schema_by_id(info.context.caller, keys[0])
-    return None if found is None else SchemaVersion.of(*found, info.context.do.public_url)
+    found = await info.context.do.schemas.by_id(info.context.caller, keys[0])
+    return None if found is None else SchemaVersion.of(*found, info.context.do.schema_urls)
 
 
 async def _subscription(info: Asked, keys: list[int]) -> Found:

@@ -18,7 +18,8 @@ from event_issuer.graphql.fields import field
 from event_issuer.graphql.ids import event_position, number_in
 from event_issuer.graphql.nodes import find_node
 from event_issuer.graphql.quarantine import QuarantinedEvent
-from event_issuer.graphql.scalars import CloudEvent
+from event_issuer.graphql.scalars import JSON, CloudEvent
+from event_issuer.graphql.schemas import CompatibilityReport
 from event_issuer.graphql.subscriptions import WebhookSubscription, WebhookSubscriptionFilter
 
 Id = Annotated[strawberry.ID, strawberry.argument(description="A global id.")]
@@ -53,6 +54,16 @@ class Query:
     async def event_type(self, info: Asked, name: Name) -> EventType | None:
         row = await info.context.do.event_types.get(info.context.caller, name)
         return None if row is None else EventType.of(row)
+
+    @field("May this schema become the next version? Changes nothing. Null for a type that is not yours to see.")
+    async def check_compatibility(
+        self,
+        info: Asked,
+        event_type: Annotated[str, strawberry.argument(description="The event type's name.")],
+        schema: Annotated[JSON, strawberry.argument(description="A JSON Schema.")],
+    ) -> CompatibilityReport | None:
+        report = await info.context.do.schemas.check(info.context.caller, event_type, schema)
+        return None if report is None else CompatibilityReport.of(report)
 
     @field("Would this event be accepted? Changes nothing.")
     async def validate_event(

@@ -55,6 +55,10 @@ def long_or_none(number: int | None) -> Long | None:
     return None if number is None else Long(number)
 
 
+def url_or_none(text: str | None) -> URL | None:
+    return None if text is None else URL(text)
+
+
 def json_or_none(text: str | None) -> JSON | None:
     return None if text is None else stored_json(text)
 

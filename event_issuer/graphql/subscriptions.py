@@ -17,7 +17,7 @@ from event_issuer.graphql.context import Asked
 from event_issuer.graphql.deliveries import DeliveryAttempt, Lag, ParkedEvent, SubscriptionError
 from event_issuer.graphql.enums import ContentMode, Ordering, VerificationMethod, WebhookSubscriptionStatus
 from event_issuer.graphql.events import StartFromInput
-from event_issuer.graphql.fields import field
+from event_issuer.graphql.fields import field, maybe
 from event_issuer.graphql.ids import encode_id
 from event_issuer.graphql.scalars import URL, DateTime
 from event_issuer.resolvers.subscription_changes import UNSET, DeliveryChange, Maybe, SubscriptionChange, Value
@@ -40,11 +40,19 @@ class DeliverySettingsType:  # `DeliverySettings` is the domain's
     max_in_flight: int = strawberry.field(description="Requests to the endpoint at a time.")
     timeout_seconds: float = strawberry.field(description="For one request with its whole response.")
     retry: RetrySettings = strawberry.field(description="When a failed event is tried again.")
+    schema_version: int | None = strawberry.field(
+        description="Only events that keep this schema version of their type are sent; null for all."
+    )
 
     @classmethod
     def of(cls, settings: DeliverySettings) -> "DeliverySettingsType":
         retry = RetrySettings(delays_seconds=list(settings.retry_delays_s))
-        return cls(max_in_flight=settings.max_in_flight, timeout_seconds=settings.timeout_s, retry=retry)
+        return cls(
+            max_in_flight=settings.max_in_flight,
+            timeout_seconds=settings.timeout_s,
+            retry=retry,
+            schema_version=settings.schema_version,
+        )
 
 
 @strawberry.type(description="How we prove to the endpoint who we are. Never a secret.")
@@ -161,15 +169,21 @@ class DeliverySettingsInput:
     max_in_flight: int | None = strawberry.field(default=strawberry.UNSET, description="Requests at a time.")
     timeout_seconds: float | None = strawberry.field(default=strawberry.UNSET, description="For one request.")
     retry: RetrySettingsInput | None = strawberry.field(default=strawberry.UNSET, description="When to try again.")
+    schema_version: int | None = strawberry.field(
+        default=strawberry.UNSET,
+        description="Send only events that keep this schema version, which each of the event types has; null for all.",
+    )
 
     def change(self) -> DeliveryChange:
         delays: Maybe[tuple[float, ...]] = UNSET
         if self.retry is None:
             delays = None
         elif self.retry is not strawberry.UNSET:
-            wish = _maybe(self.retry.delays_seconds)
+            wish = maybe(self.retry.delays_seconds)
             delays = tuple(wish) if isinstance(wish, list) else wish
-        return DeliveryChange(_maybe(self.max_in_flight), _maybe(self.timeout_seconds), delays)
+        return DeliveryChange(
+            maybe(self.max_in_flight), maybe(self.timeout_seconds), delays, maybe(self.schema_version)
+        )
 
 
 @strawberry.input(description="A new subscription.")
@@ -237,11 +251,6 @@ class UpdateWebhookSubscriptionInput:
             basic=_translated(self.authentication, WebhookAuthenticationInput.credential),
             delivery=_translated(self.delivery, DeliverySettingsInput.change),
         )
-
-
-def _maybe(value: Value | None) -> Maybe[Value]:
-    """Strawberry's absent value as ours."""
-    return UNSET if value is strawberry.UNSET else value
 
 
 def _translated(given: Value | None, translate: Callable[[Value], Translated | None]) -> Maybe[Translated]:

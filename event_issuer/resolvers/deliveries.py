@@ -15,12 +15,17 @@ from event_issuer.domain.time import SECOND_US, Clock
 
 @dataclass(frozen=True, slots=True)
 class Lag:
-    """`events` are not yet settled; `seconds` is the age of the oldest of them, 0 when there is none."""
+    """`events` are not yet settled; `seconds` is the age of the oldest of them, 0 when there is none.
+
+    `filtered` broke the schema version that the subscription is or was pinned to, the last one as `last_filtered` says.
+    """
 
     events: int
     seconds: float
     parked: int
     dead_lettered: int
+    filtered: int
+    last_filtered: str | None
 
 
 class Deliveries:
@@ -58,8 +63,9 @@ class Deliveries:
             if recorded_at is not None:
                 oldest = recorded_at if oldest is None else min(oldest, recorded_at)
         parked, dead_lettered = await sql.parked_counts(self._database, subscription_id)
+        filtered, last_filtered = await sql.filtered(self._database, subscription_id)
         seconds = 0.0 if oldest is None else max(0, self._clock() - oldest) / SECOND_US
-        return Lag(events, seconds, parked, dead_lettered)
+        return Lag(events, seconds, parked, dead_lettered, filtered, last_filtered)
 
     async def _authorise_owner(self, caller: Caller, subscription_id: int) -> None:
         caller.authorise(Action.MANAGE_SUBSCRIPTIONS)

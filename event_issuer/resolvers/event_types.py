@@ -1,4 +1,4 @@
-"""Event types: creating them, looking at them, and asking whether an event would be accepted.
+"""Event types: creating and changing them, looking at them, and asking whether an event would be accepted.
 
 Who may see a type: its owner, whoever may consume it, and whoever holds a policy on it. A type that a caller may not
 see looks like one that does not exist.
@@ -14,21 +14,26 @@ from typing import Final
 from event_issuer.contracts.catalogue import Catalogue
 from event_issuer.contracts.judging import data_violations
 from event_issuer.contracts.trial import SchemaTrial
+from event_issuer.contracts.versions import Versions
 from event_issuer.db import event_types as sql
 from event_issuer.db.access import Audit, audit, to_policy
 from event_issuer.db.catalogue import policies_on_events, principal_page
 from event_issuer.db.changes import ChangeFeed
 from event_issuer.db.database import Database
-from event_issuer.db.tables import EventType, Principal, SchemaVersion
+from event_issuer.db.tables import EventType, Principal
 from event_issuer.db.work import Work
 from event_issuer.domain.access import Action, Audience, Caller, Policy
-from event_issuer.domain.errors import BadInput, Conflict, NotFound, Violation
+from event_issuer.domain.errors import BadInput, Conflict, ContractBroken, NotFound, Violation
 from event_issuer.domain.json_format import read_event
 from event_issuer.domain.paging import PageRequest, Slice, sliced
 from event_issuer.domain.time import Clock
+from event_issuer.resolvers.event_type_changes import (
+    EventTypeChange,
+    check_description,
+    check_retention,
+    decide_change,
+)
 
-DESCRIPTION_LENGTH_MAX: Final = 4096
-RETENTION_MIN_S: Final = 60
 SEARCHED_AT_ONCE: Final = 500  # types read per statement of a search in texts: some 2 MiB at the very most
 _NAME = re.compile(r"[a-z][a-z0-9_-]*(\.[a-z0-9_-]+)+")
 NAME_LENGTH_MAX: Final = 200  # becomes a topic's name (249 on Kafka) and a path segment
@@ -78,25 +83,18 @@ class EventTypeUser:
     actions: tuple[Action, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class SchemaDocument:
-    """`is_public`: of an OPEN type, so that caches of all kinds may keep it."""
-
-    body: bytes
-    is_public: bool
-
-
 class EventTypes:
     def __init__(
         self,
         database: Database,
         catalogue: Catalogue,
+        versions: Versions,
         trial: SchemaTrial,
         feed: ChangeFeed,
         clock: Clock,
         limits: EventTypeLimits,
     ) -> None:
-        self._database, self._catalogue, self._trial = database, catalogue, trial
+        self._database, self._catalogue, self._versions, self._trial = database, catalogue, versions, trial
         self._feed, self._clock, self._limits = feed, clock, limits
 
     async def create(self, caller: Caller, spec: EventTypeSpec) -> EventType:
@@ -122,15 +120,38 @@ class EventTypes:
         yield from audit(entry, now)
         return event_type_id
 
+    async def update(self, caller: Caller, name: str, change: EventTypeChange) -> EventType:
+        """What the change leaves unset stays. Raises NotFound for another tenant's type, BadInput, Conflict."""
+        caller.authorise(Action.MANAGE_EVENT_TYPES, name)
+        event_type_id = await self._database.run(self._alteration(caller, name, change))
+        row = None if event_type_id is None else await sql.by_id(event_type_id)
+        if row is None:
+            raise NotFound(f"Your tenant has no event type {name!r:.200}.")
+        self._feed.hurry()
+        return row
+
+    def _alteration(self, caller: Caller, name: str, change: EventTypeChange) -> Work[int | None]:
+        now = self._clock()
+        decide = decide_change(change, now)
+        altered = yield from sql.alter(self._database.dialect, caller.tenant_id, name, decide, now)
+        if altered is None:
+            return None
+        event_type_id, changes = altered
+        if changes:
+            detail = {"name": name, **changes}
+            entry = Audit(caller.tenant_id, caller.principal_id, "update", "event type", event_type_id, detail)
+            yield from audit(entry, now)
+        return event_type_id
+
     async def get(self, caller: Caller, name: str) -> EventType | None:
         caller.authorise_presence()
         row = await sql.by_name(name)
-        return row if row is not None and _may_see(caller, row) else None
+        return row if row is not None and may_see(caller, row) else None
 
     async def by_id(self, caller: Caller, event_type_id: int) -> EventType | None:
         caller.authorise_presence()
         row = await sql.by_id(event_type_id)
-        return row if row is not None and _may_see(caller, row) else None
+        return row if row is not None and may_see(caller, row) else None
 
     async def page(self, caller: Caller, request: PageRequest, criteria: sql.Criteria = sql.ALL) -> Slice[EventType]:
         """In name order. Reads on over types that do not match or that this caller may not see, until the page is
@@ -142,31 +163,19 @@ class EventTypes:
         reading = replace(request, size=max(request.size, SEARCHED_AT_ONCE)) if words else request
         while len(found) < request.limit:
             rows = await sql.page(reading, key, criteria)
-            found += [row for row in rows if _may_see(caller, row) and words.occur_in(row.name, row.description)]
+            found += [row for row in rows if may_see(caller, row) and words.occur_in(row.name, row.description)]
             if len(rows) < reading.limit:
                 break
             key = rows[-1].name
         return sliced(found[: request.limit], request)
 
-    async def latest_schema(self, caller: Caller, event_type: EventType) -> SchemaVersion | None:
-        self._authorise_sight(caller, event_type)
-        return await sql.latest_schema(event_type.id)
-
-    async def schemas(self, caller: Caller, event_type: EventType, request: PageRequest) -> Slice[SchemaVersion]:
-        self._authorise_sight(caller, event_type)
-        return await sql.schema_page(event_type.id, request)
-
-    def _authorise_sight(self, caller: Caller, event_type: EventType) -> None:
-        if not _may_see(caller, event_type):
-            raise NotFound("There is no such event type.")
-
     async def owner_name(self, caller: Caller, event_type: EventType) -> str:
-        self._authorise_sight(caller, event_type)
+        authorise_sight(caller, event_type)
         return str((await self._database.read(sql.tenant_name(event_type.tenant_id)))[0][0])
 
     async def users(self, caller: Caller, event_type: EventType, request: PageRequest) -> Slice[EventTypeUser]:
         """Who of the caller's own tenant may consume or produce it, the oldest principal first."""
-        self._authorise_sight(caller, event_type)
+        authorise_sight(caller, event_type)
         found: list[EventTypeUser] = []
         key = request.before if request.backwards else request.after
         while len(found) < request.limit:
@@ -195,13 +204,6 @@ class EventTypes:
                 found.append(EventTypeUser(row.id, row.name, actions))
         return found
 
-    async def schema_by_id(self, caller: Caller, schema_id: int) -> tuple[SchemaVersion, str] | None:
-        """The schema version and its event type's name."""
-        caller.authorise_presence()
-        found = await sql.schema_by_id(schema_id)
-        row = await sql.by_id(found.event_type_id) if found is not None else None
-        return (found, row.name) if found is not None and row is not None and _may_see(caller, row) else None
-
     async def validate_event(self, caller: Caller, value: object) -> EventValidation:
         """Whether the event would be accepted; changes nothing. Raises NotFound for an unknown type."""
         caller.authorise_presence()
@@ -210,31 +212,24 @@ class EventTypes:
         except BadInput as refusal:
             return EventValidation(refusal.violations or (Violation("", "cloudevent", refusal.detail),), None)
         entry = await self._catalogue.entry(event.type)
-        if entry is None or not _may_see_entry(caller, entry.name, entry.audience, entry.tenant_id):
+        if entry is None or not caller.may_see(entry.name, entry.audience, entry.tenant_id):
             raise NotFound(f"There is no event type {event.type!r:.200} that you may see.")
+        if "dataschema" in event.attributes:
+            try:
+                entry = await self._versions.named(entry, event.attributes["dataschema"])
+            except ContractBroken as refusal:
+                return EventValidation(refusal.violations, None)
         return EventValidation(data_violations(entry, event, document, self._limits.data_bytes_max), entry.version)
 
-    async def schema_document(self, caller: Caller, name: str, version: int) -> SchemaDocument:
-        """One schema as it was registered; those of OPEN types for anyone. Raises NotFound."""
-        row = await self._authorise_reader(caller, name)
-        found = await sql.schema_version(row.id, version)
-        if found is None:
-            raise NotFound(f"The event type {name!r:.200} has no schema version {version}.")
-        return SchemaDocument(found.definition.encode(), row.audience == Audience.OPEN)
 
-    async def _authorise_reader(self, caller: Caller, name: str) -> EventType:
-        row = await sql.by_name(name)
-        if row is None or not _may_see(caller, row):
-            raise NotFound(f"There is no event type {name!r:.200}.")
-        return row
+def authorise_sight(caller: Caller, event_type: EventType) -> None:
+    """Raises NotFound where `may_see` says no."""
+    if not may_see(caller, event_type):
+        raise NotFound("There is no such event type.")
 
 
-def _may_see(caller: Caller, row: EventType) -> bool:
-    return _may_see_entry(caller, row.name, Audience(row.audience), row.tenant_id)
-
-
-def _may_see_entry(caller: Caller, name: str, audience: Audience, owner_tenant_id: int) -> bool:
-    return caller.may_see(name, audience, owner_tenant_id)
+def may_see(caller: Caller, row: EventType) -> bool:
+    return caller.may_see(row.name, Audience(row.audience), row.tenant_id)
 
 
 def _check(spec: EventTypeSpec, limits: EventTypeLimits) -> None:
@@ -244,14 +239,10 @@ def _check(spec: EventTypeSpec, limits: EventTypeLimits) -> None:
             f"{name!r:.80} cannot name an event type: two or more segments of a-z, 0-9, - and _, joined by dots, at "
             f"most {NAME_LENGTH_MAX} characters, such as cloud.open.operational.train-arrived.v1."
         )
-    if not 0 < len(spec.description) <= DESCRIPTION_LENGTH_MAX:
-        raise BadInput(f"A description has 1 to {DESCRIPTION_LENGTH_MAX} characters, not {len(spec.description)}.")
+    check_description(spec.description)
     if not 1 <= spec.partitions <= limits.partitions_max:
         raise BadInput(f"An event type has 1 to {limits.partitions_max} partitions, not {spec.partitions}.")
-    if spec.retention_s is not None and spec.retention_s < RETENTION_MIN_S:
-        raise BadInput(f"Events are kept for {RETENTION_MIN_S} seconds or more, not {spec.retention_s}.")
-    if spec.retention_bytes is not None and spec.retention_bytes < 1:
-        raise BadInput(f"A partition keeps 1 byte or more, not {spec.retention_bytes}.")
+    check_retention(spec.retention_s, spec.retention_bytes)
 
 
 def _new(caller: Caller, spec: EventTypeSpec) -> sql.NewEventType:
@@ -265,12 +256,13 @@ def _new(caller: Caller, spec: EventTypeSpec) -> sql.NewEventType:
         partition_count=spec.partitions,
         deduplicates=spec.deduplicates,
         compacts=spec.compacts,
-        definition=_as_text(spec.definition),
-        example=None if spec.example is None else _as_text(spec.example),
+        definition=as_text(spec.definition),
+        example=None if spec.example is None else as_text(spec.example),
         retention_s=spec.retention_s,
         retention_bytes=spec.retention_bytes,
     )
 
 
-def _as_text(value: object) -> str:
+def as_text(value: object) -> str:
+    """A schema or an example as it is stored: integers of any size exact."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))

@@ -16,6 +16,7 @@ from msgspec import Raw
 
 from event_issuer.contracts.catalogue import Catalogue, CatalogueEntry
 from event_issuer.contracts.judging import data_violations
+from event_issuer.contracts.versions import Versions
 from event_issuer.domain.access import Action, Caller
 from event_issuer.domain.errors import (
     Conflict,
@@ -62,8 +63,10 @@ class Produced:
 
 
 class Producing:
-    def __init__(self, log: EventLog, catalogue: Catalogue, *, events_max: int, data_bytes_max: int) -> None:
-        self._log, self._catalogue = log, catalogue
+    def __init__(
+        self, log: EventLog, catalogue: Catalogue, versions: Versions, *, events_max: int, data_bytes_max: int
+    ) -> None:
+        self._log, self._catalogue, self._versions = log, catalogue, versions
         self._events_max, self._data_bytes_max = events_max, data_bytes_max
 
     async def produce(self, caller: Caller, values: Sequence[object], *, tenant: str | None = None) -> list[Produced]:
@@ -97,6 +100,9 @@ class Producing:
                 result.event, result.attributes = event, event.attributes
                 name = event.attributes["type"]
                 entry = self._catalogue.known(name) or await self._catalogue.entry(name)
+                entry = _authorised(caller, event, entry)
+                if "dataschema" in event.attributes:
+                    entry = await self._versions.named(entry, event.attributes["dataschema"])
                 record = _accept(caller, event, document, entry, judge)
             except IssuerError as refusal:
                 result.reject(refusal)
@@ -132,11 +138,8 @@ class Producing:
 Judge: TypeAlias = Callable[[CatalogueEntry, CloudEvent, object], Sequence[Violation]]
 
 
-def _accept(
-    caller: Caller, event: CloudEvent, document: object, entry: CatalogueEntry | None, judge: Judge
-) -> NewRecord:
+def _accept(caller: Caller, event: CloudEvent, document: object, entry: CatalogueEntry, judge: Judge) -> NewRecord:
     """The record of an event that may go into the log; raises what is wrong with it otherwise."""
-    entry = _authorised(caller, event, entry)
     violations = judge(entry, event, document)
     if violations:
         raise _broken(violations)

@@ -39,6 +39,7 @@ class DeliveryChange:
     max_in_flight: Maybe[int] = UNSET
     timeout_s: Maybe[float] = UNSET
     retry_delays_s: Maybe[tuple[float, ...]] = UNSET
+    schema_version: Maybe[int] = UNSET
 
     def applied(self, to: DeliverySettings, defaults: DeliverySettings) -> DeliverySettings:
         """Raises BadInput for a value out of its bounds."""
@@ -46,6 +47,7 @@ class DeliveryChange:
             max_in_flight=_chosen(self.max_in_flight, to.max_in_flight, defaults.max_in_flight),
             timeout_s=_chosen(self.timeout_s, to.timeout_s, defaults.timeout_s),
             retry_delays_s=_chosen(self.retry_delays_s, to.retry_delays_s, defaults.retry_delays_s),
+            schema_version=_chosen(self.schema_version, to.schema_version, defaults.schema_version),
         )
 
 

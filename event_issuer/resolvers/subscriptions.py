@@ -216,6 +216,8 @@ class Subscriptions:
             )
             if found and starts is not None:
                 yield from sql.change_event_types(subscription_id, starts)
+            if found and action == "update":
+                yield from sql.refuse_missing_version(subscription_id)
             return found
 
         now = self._clock()

@@ -1,7 +1,7 @@
 """What HTTP says when it refuses: one record per refusal, rendered as RFC 9457 problem+json or as a GraphQL error.
 
-Both have the same members: `code`, `title`, `detail`, `retryable`, and where they apply `violations` and `traceId`.
-A fault of our own is told with a trace id only; what went wrong is in the log. Knows no route.
+Both have the same members: `code`, `title`, `detail`, `retryable`, and where they apply `violations`, `problems` and
+`traceId`. A fault of our own is told with a trace id only; what went wrong is in the log. Knows no route.
 """
 
 import secrets
@@ -13,7 +13,7 @@ import structlog
 from starlette.requests import Request
 from starlette.responses import Response
 
-from event_issuer.domain.errors import BadInput, IssuerError, NotFound, Violation
+from event_issuer.domain.errors import BadInput, IssuerError, NotFound, SchemaIncompatible, SchemaProblem, Violation
 from event_issuer.domain.json_text import render_json
 
 MEDIA_TYPE: Final = "application/problem+json"
@@ -25,6 +25,7 @@ STATUSES: Final[Mapping[str, int]] = {
     "FORBIDDEN": 403,
     "NOT_FOUND": 404,
     "CONFLICT": 409,
+    "SCHEMA_INCOMPATIBLE": 409,
     "CONTRACT_BROKEN": 422,
     "SCHEMA_INVALID": 422,
     "LIMIT_EXCEEDED": 429,
@@ -54,6 +55,7 @@ class Problem:
     retryable: bool = False
     violations: Sequence[Violation] = ()
     trace_id: str | None = None
+    problems: Sequence[SchemaProblem] = ()
     headers: Mapping[str, str] = field(default_factory=dict)
 
     def members(self) -> dict[str, Any]:
@@ -69,6 +71,8 @@ class Problem:
                 {"path": violation.path, "rule": violation.rule, "message": violation.message}
                 for violation in self.violations
             ]
+        if self.problems:
+            members["problems"] = [_problem_members(problem) for problem in self.problems]
         if self.trace_id is not None:
             members["traceId"] = self.trace_id
         return members
@@ -85,8 +89,20 @@ def problem_of(error: IssuerError | HttpRefusal) -> Problem:
         refusal.detail,
         refusal.retryable,
         refusal.violations,
+        problems=refusal.problems if isinstance(refusal, SchemaIncompatible) else (),
         headers={**_HEADERS.get(status, {}), **headers},
     )
+
+
+def _problem_members(problem: SchemaProblem) -> dict[str, object]:
+    """A witness may be null, so one that is not there is absent."""
+    members: dict[str, object] = {
+        "path": problem.path,
+        "rule": problem.rule,
+        "message": problem.message,
+        "againstVersion": problem.against_version,
+    }
+    return members | {"witness": problem.witness} if problem.witnessed else members
 
 
 def masked(error: BaseException, **where: object) -> Problem:

@@ -4,7 +4,6 @@ A version never changes, so its document may be kept for ever: by anybody when i
 the client that proved who it is. Knows neither who may see it nor where it comes from.
 """
 
-import re
 from collections.abc import Awaitable, Callable
 from typing import Final
 
@@ -12,13 +11,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from event_issuer.domain.dataschemas import PATH, version_number
 from event_issuer.domain.errors import Forbidden, NotFound
-from event_issuer.resolvers.event_types import SchemaDocument
+from event_issuer.resolvers.schemas import SchemaDocument
 from event_issuer.web.etags import etag_of, is_known
 from event_issuer.web.problems import no_such_path
 
 MEDIA_TYPE: Final = "application/schema+json"
-_VERSION: Final = re.compile(r"[1-9][0-9]{0,8}")  # fits 32 bits
 _FOR_A_YEAR: Final = "max-age=31536000, immutable"
 
 
@@ -29,15 +28,16 @@ DocumentOf = Callable[[Request, str, int], Awaitable[SchemaDocument]]
 def build_schema_route(document_of: DocumentOf) -> Route:
     async def schema(request: Request) -> Response:
         event_type, version = request.path_params["event_type"], request.path_params["version"]
-        if _VERSION.fullmatch(version) is None:
+        number = version_number(version)
+        if number is None:
             raise no_such_path(request.url.path)
         try:
-            document = await document_of(request, event_type, int(version))
+            document = await document_of(request, event_type, number)
         except (Forbidden, NotFound):  # in the same words: whether it exists is nobody else's business
             raise NotFound(f"There is no schema {event_type[:200]!r} version {version} that you may see.") from None
         return _answer(request, document)
 
-    return Route("/v1/schemas/{event_type}/{version}", schema)
+    return Route(PATH + "{event_type}/{version}", schema)
 
 
 def _answer(request: Request, document: SchemaDocument) -> Response:

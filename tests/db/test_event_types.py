@@ -1,18 +1,19 @@
 """Event types: a type, its schema and its partitions are one work."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 
 import pytest
 
 from event_issuer.db.database import Database, open_database
 from event_issuer.db.event_types import (
+    CurrentEventType,
+    alter,
     by_id,
     by_name,
     insert,
-    latest_schema,
     partitions_of,
-    schema_version,
 )
+from event_issuer.db.migrate import MIGRATIONS, migrate
 from event_issuer.db.tables import TABLES
 from tests.db.rows import NOW, add_tenant, execute, new_event_type, select
 
@@ -49,6 +50,8 @@ async def test_a_new_type_has_its_schema_and_its_empty_partitions(database: Data
         "retention_bytes": 1_000_000,
         "created_at_us": NOW,
         "compacts": False,
+        "deprecated_at_us": None,
+        "migration_url": None,
     }
     same = await by_id(event_type_id)
     assert same is not None
@@ -72,27 +75,65 @@ async def test_a_name_that_is_taken_changes_nothing(database: Database) -> None:
         assert await select(database, f"SELECT COUNT(*) FROM {table}") == [(1,)]
 
 
-async def test_schemas_are_found_by_their_version(database: Database) -> None:
-    event_type_id = await database.run(insert(new_event_type(await add_tenant(database), NAME), NOW))
-    assert event_type_id is not None
-    await execute(
-        database,
-        "INSERT INTO schema_versions (event_type_id, version, definition, created_at_us) VALUES ($1, 2, 'true', 9)",
-        (event_type_id,),
-    )
-    first, latest = await schema_version(event_type_id, 1), await latest_schema(event_type_id)
-    assert first is not None
-    assert latest is not None
-    assert first.to_dict() == {
-        "id": first.id,
-        "event_type_id": event_type_id,
-        "version": 1,
-        "definition": '{"type":"object"}',
-        "example": None,
-        "created_at_us": NOW,
-    }
-    assert (latest.version, latest.definition) == (2, "true")
-    assert await schema_version(event_type_id, 3) is None
-    assert await latest_schema(999) is None
+async def test_what_is_not_there_is_none(database: Database) -> None:
     assert await by_name("acme.other.v1") is None
     assert await by_id(999) is None
+
+
+async def test_an_altered_type_is_announced(database: Database) -> None:
+    tenant_id = await add_tenant(database)
+    event_type_id = await database.run(insert(new_event_type(tenant_id, NAME), NOW))
+    assert event_type_id is not None
+    seen: list[CurrentEventType] = []
+
+    def decide(current: CurrentEventType) -> Mapping[str, object]:
+        seen.append(current)
+        return {"status": "DEPRECATED", "sunset_at_us": NOW + 9}
+
+    changes = {"status": "DEPRECATED", "sunset_at_us": NOW + 9}
+    assert await database.run(alter(database.dialect, tenant_id, NAME, decide, NOW + 1)) == (event_type_id, changes)
+    assert seen == [
+        CurrentEventType(
+            id=event_type_id,
+            description="A train has arrived.",
+            audience="OPEN",
+            compatibility="BACKWARD",
+            validation="ENFORCED",
+            status="ACTIVE",
+            deprecated_at_us=None,
+            sunset_at_us=None,
+            migration_url=None,
+            retention_s=None,
+            retention_bytes=None,
+        )
+    ]
+    assert await select(database, "SELECT status, sunset_at_us FROM event_types") == [("DEPRECATED", NOW + 9)]
+    assert await select(database, "SELECT object_id, at_us FROM changes ORDER BY id") == [
+        (event_type_id, NOW),
+        (event_type_id, NOW + 1),
+    ]
+
+
+async def test_a_change_of_nothing_is_not_announced(database: Database) -> None:
+    tenant_id = await add_tenant(database)
+    event_type_id = await database.run(insert(new_event_type(tenant_id, NAME), NOW))
+    assert await database.run(alter(database.dialect, tenant_id, NAME, lambda _: {}, NOW)) == (event_type_id, {})
+    umbrella = await add_tenant(database, "umbrella")
+    assert await database.run(alter(database.dialect, umbrella, NAME, lambda _: {"status": "X"}, NOW)) is None
+    assert await select(database, "SELECT status FROM event_types") == [("ACTIVE",)]
+    assert await select(database, "SELECT COUNT(*) FROM changes") == [(1,)]
+
+
+async def test_a_database_of_the_first_version_gets_the_new_columns(empty_database_url: str) -> None:
+    database = await open_database(empty_database_url)
+    await migrate(database, NOW, MIGRATIONS[:1])
+    await execute(
+        database,
+        "INSERT INTO event_types (name, tenant_id, description, audience, compatibility, validation, status, "
+        "partition_count, deduplicates, created_at_us) VALUES ($1, $2, '', 'OPEN', 'NONE', 'OFF', 'ACTIVE', 1, $3, 1)",
+        (NAME, await add_tenant(database), True),
+    )
+    assert await migrate(database, NOW) == [migration.NAME for migration in MIGRATIONS[1:]]
+    columns = "SELECT name, deprecated_at_us, migration_url FROM event_types"
+    assert await select(database, columns) == [(NAME, None, None)]
+    await database.close()

@@ -33,7 +33,7 @@ class Place:
         return (*place, key, key is not None, None, 1, NOW, NOW + 5, None, "RETRY", "500")
 
     def cursor(self, next_offset: int, above: str = "[]") -> Row:
-        return (self.lane_id, next_offset, above)
+        return (self.lane_id, next_offset, above, 3, "The last.")
 
 
 @pytest.fixture
@@ -69,7 +69,10 @@ async def test_a_settlement_is_written_whole(database: Database, place: Place) -
         "http_status, error, response_excerpt, trace_id FROM attempts ORDER BY id",
     )
     assert attempts == settlement.attempts
-    assert await select(database, "SELECT id, next_offset, settled_above FROM lanes") == settlement.lanes
+    assert (
+        await select(database, "SELECT id, next_offset, settled_above, filtered_count, last_filtered FROM lanes")
+        == settlement.lanes
+    )
     parked = await select(
         database,
         "SELECT lane_id, subscription_id, partition_id, log_offset, partitionkey, blocks_key, followers_from, "

@@ -84,6 +84,6 @@ def test_the_key_is_one_column(table: type[Table]) -> None:
 
 
 def test_a_new_event_type_says_everything_but_what_the_database_adds() -> None:
-    added = {"id", "status", "sunset_at_us", "created_at_us"}
+    added = {"id", "status", "sunset_at_us", "created_at_us", "deprecated_at_us", "migration_url"}
     columns = {column._meta.name for column in EventType._meta.columns} - added
     assert set(NewEventType.__slots__) - {"definition", "example"} == columns

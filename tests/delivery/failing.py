@@ -15,12 +15,16 @@ Result = TypeVar("Result")
 
 
 class FailingDatabase:
-    """Of the next writes `refuse` fail without effect, then `silence` after it. While `gate` is cleared all wait."""
+    """Of the next writes `refuse` fail without effect, then `silence` after it. While `gate` is cleared all wait.
+
+    Of the next reads `refuse_reads` fail.
+    """
 
     def __init__(self, inner: Database) -> None:
         self.dialect = inner.dialect
         self.refuse = 0
         self.silence = 0
+        self.refuse_reads = 0
         self.writes = 0
         self.gate = asyncio.Event()
         self.gate.set()
@@ -46,6 +50,9 @@ class FailingDatabase:
         return result
 
     async def read(self, statement: Statement) -> list[Row]:
+        if self.refuse_reads:
+            self.refuse_reads -= 1
+            raise Unavailable("the test refuses this read")
         return await self._inner.read(statement)
 
     def transaction(self) -> AbstractAsyncContextManager[object]:

@@ -3,13 +3,16 @@
 import asyncio
 import random
 
+from event_issuer.contracts.versions import Versions
 from event_issuer.db.work import Row
 from event_issuer.delivery.attempt import Courier
 from event_issuer.delivery.engine import Engine
 from event_issuer.delivery.leases import Leaser
+from event_issuer.delivery.pins import Pins
+from event_issuer.domain.dataschemas import SchemaUrls
 from event_issuer.egress.sender import Sender
 from tests.delivery.failing import FailingDatabase
-from tests.delivery.world import World
+from tests.delivery.world import ORIGIN, World
 
 LEASE_S = 15.0
 
@@ -21,7 +24,7 @@ class Process:
         self.world = world
         self.database = FailingDatabase(world.database)
         self.leaser = Leaser(self.database, owner, world.clock, lease_s=lease_s)
-        courier = Courier(sender, world.log.log_id, world.clock, world.clock.monotonic_s, random.Random(owner))
+        courier = Courier(sender, world.log.log_id, world.clock, world.clock.monotonic_s, random.Random(owner), {})
         self.engine = Engine(
             self.database,
             world.log,
@@ -29,6 +32,7 @@ class Process:
             self.leaser,
             courier,
             world.activate,
+            Pins(self.database, Versions(world.feed, SchemaUrls(ORIGIN))),
             world.clock,
             random.Random(4),
             exposure_max=100,

@@ -11,6 +11,7 @@ from event_issuer.delivery.exposure import Exposure
 from event_issuer.delivery.lane import Lane
 from event_issuer.delivery.leases import Lease, Leaser
 from event_issuer.delivery.opening import stored_lanes
+from event_issuer.delivery.pins import Pin
 from event_issuer.delivery.settle import Settler
 from event_issuer.egress.sender import Sender
 from tests.delivery.failing import FailingDatabase
@@ -31,7 +32,8 @@ class Rig:
         self.lost: list[frozenset[Lease]] = []
         self.faults: list[BaseException] = []
         self.settler = Settler(self.database, owner, self.leaser.epochs, self.exposure, world.clock, self.lost.append)
-        self.courier = Courier(sender, LOG_ID, world.clock, world.clock.monotonic_s, random.Random(owner))
+        self.courier = Courier(sender, LOG_ID, world.clock, world.clock.monotonic_s, random.Random(owner), {})
+        self.pins: dict[int, Pin] = {}
         self.lanes: list[Lane] = []
         self.subscriptions: list[ActiveSubscription] = []
 
@@ -52,6 +54,8 @@ class Rig:
                         lane.lease,
                         lane.cursor,
                         lane.parked,
+                        lane.filtered,
+                        pin=self.pins.get(lane.lease[0]),
                         log=self.world.log,
                         courier=self.courier,
                         settler=self.settler,

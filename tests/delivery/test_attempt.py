@@ -13,6 +13,7 @@ from event_issuer.db.tables import Subscription
 from event_issuer.delivery.attempt import INTERNAL, Courier
 from event_issuer.delivery.outcome import Outcome, OutcomeKind
 from event_issuer.domain.credentials import ApiKeyHeader, BasicCredentials, Credentials
+from event_issuer.domain.deprecation import Deprecation
 from event_issuer.domain.events import CloudEvent
 from event_issuer.domain.time import SECOND_US, Instant, system_clock
 from event_issuer.egress.messages import Failure, Outgoing, Response
@@ -58,7 +59,7 @@ def subscription(credentials: Credentials | None = None) -> Subscription:
 
 
 def courier(sender: Recorder, clock: Clock) -> Courier:
-    return Courier(sender, "0123456789abcdef", clock, clock.monotonic_s, random.Random(1))
+    return Courier(sender, "0123456789abcdef", clock, clock.monotonic_s, random.Random(1), {})
 
 
 def record(data: bytes | None, **attributes: str) -> LogRecord:
@@ -173,3 +174,28 @@ async def test_an_event_is_rendered_once_for_all_lanes() -> None:
     await courier(sender, clock).attempt(activated(subscription()), event, 1)
     assert wire is not None
     assert event.wire is wire
+
+
+async def test_an_event_of_a_deprecated_type_says_so() -> None:
+    clock = Clock()
+    sender = Recorder(clock)
+    deprecations: dict[int, Deprecation] = {4: Deprecation(0)}
+    carrier = Courier(sender, "0123456789abcdef", clock, clock.monotonic_s, random.Random(1), deprecations)
+    event = record(b"{}")
+
+    async def said() -> list[tuple[str, str]]:
+        await carrier.attempt(activated(subscription()), event, 1)
+        return [one for one in sorted(headers_of(sender.request).items()) if one[0].startswith("ce-deprecat")]
+
+    assert await said() == []
+    deprecations[3] = Deprecation(STARTED_AT)
+    since = ("ce-deprecationfrom", "2025-10-09T08:53:20.000000Z")
+    assert await said() == [("ce-deprecated", "true"), since]
+    wire = event.wire
+    assert await said() == [("ce-deprecated", "true"), since]
+    assert event.wire is wire
+    deprecations[3] = Deprecation(STARTED_AT, STARTED_AT + SECOND_US)
+    sunset = ("ce-deprecationsunset", "2025-10-09T08:53:21.000000Z")
+    assert await said() == [("ce-deprecated", "true"), since, sunset]
+    del deprecations[3]
+    assert await said() == []

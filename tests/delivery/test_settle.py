@@ -354,7 +354,7 @@ async def test_a_delivery_that_raises_takes_nothing_with_it(world: World, sender
     """The event is not settled, and whoever owns the lane is told."""
     (partition_id,) = await world.partitions()
     await world.produce(partition_id, "a")
-    rig.courier = BrokenCourier(sender, "", world.clock, world.clock.monotonic_s, world.random)
+    rig.courier = BrokenCourier(sender, "", world.clock, world.clock.monotonic_s, world.random, {})
     await rig.open(await world.subscribe([partition_id]))
     await rig.settle_down()
     assert [str(fault) for fault in rig.faults] == ["a fault of ours"]

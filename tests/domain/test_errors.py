@@ -12,6 +12,7 @@ CASES: list[tuple[type[IssuerError], str, str, bool]] = [
     (errors.NotFound, "NOT_FOUND", "No such object", False),
     (errors.Conflict, "CONFLICT", "The request contradicts the present state", False),
     (errors.SchemaInvalid, "SCHEMA_INVALID", "The schema cannot serve as a contract", False),
+    (errors.SchemaIncompatible, "SCHEMA_INCOMPATIBLE", "The schema may not follow the earlier versions", False),
     (errors.ContractBroken, "CONTRACT_BROKEN", "The event breaks its contract", False),
     (errors.LimitExceeded, "LIMIT_EXCEEDED", "A limit was reached", True),
     (errors.Unavailable, "UNAVAILABLE", "Temporarily unavailable", True),

@@ -16,7 +16,7 @@ from strawberry.types import Info
 from event_issuer.domain.errors import BadInput, Forbidden, LimitExceeded, NotFound, Unauthenticated, Violation
 from event_issuer.graphql.caches import DocumentCache
 from event_issuer.resolvers.catalogue import CatalogueDocument, DocumentFormat
-from event_issuer.resolvers.event_types import SchemaDocument
+from event_issuer.resolvers.schemas import SchemaDocument
 from event_issuer.web.catalogue import build_catalogue_routes
 from event_issuer.web.health import Check
 from event_issuer.web.routes import build_app

@@ -3,7 +3,7 @@
 import httpx
 import pytest
 
-from event_issuer.resolvers.event_types import SchemaDocument
+from event_issuer.resolvers.schemas import SchemaDocument
 from tests.web.faces import Face
 
 OPEN = SchemaDocument(b'{"type":  "object"}', is_public=True)

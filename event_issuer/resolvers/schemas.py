@@ -1,0 +1,223 @@
+"""Schema versions: registering the next one, asking whether a schema could be it, and reading them.
+
+Only the owner registers. What is compared is compared outside any transaction, for it may take long; the transaction
+that adds the version makes sure that nothing it was compared with has changed. Knows no JSON Schema.
+"""
+
+import json
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from jsonschema_rs.canonical.json import to_string as canonical_text
+
+from event_issuer.contracts.trial import SchemaTrial
+from event_issuer.db import event_types
+from event_issuer.db import schemas as sql
+from event_issuer.db.access import Audit, audit
+from event_issuer.db.changes import ChangeFeed
+from event_issuer.db.database import Database
+from event_issuer.db.tables import EventType, SchemaVersion
+from event_issuer.db.work import Work
+from event_issuer.domain.access import Action, Audience, Caller
+from event_issuer.domain.compatibility import (
+    Comparison,
+    CompatibilityMode,
+    CompatibilityProblem,
+    CompatibilityVerdict,
+)
+from event_issuer.domain.errors import Conflict, NotFound, SchemaIncompatible, SchemaProblem
+from event_issuer.domain.paging import PageRequest, Slice
+from event_issuer.domain.schema_changes import SchemaChange, diff
+from event_issuer.domain.time import Clock
+from event_issuer.resolvers.event_types import as_text, authorise_sight, may_see
+
+VERSIONS_MAX: Final = 200  # of one type, at most 256 KiB each: a transitive mode compares a schema with all of them
+TRIES_MAX: Final = 5  # each is lost to a registration that won: more of them at once is not how schemas are made
+PROBLEMS_MAX: Final = 100  # in one report: enough to work from
+
+
+class Comparer(Protocol):
+    async def compare(self, old: object, new: object, mode: CompatibilityMode) -> Comparison:
+        """Whether `new` may follow `old`. Raises LimitExceeded, Unavailable."""
+
+
+@dataclass(frozen=True, slots=True)
+class CompatibilityReport:
+    """There are problems with a verdict other than COMPATIBLE only, and then at least one."""
+
+    verdict: CompatibilityVerdict
+    mode: CompatibilityMode
+    problems: tuple[SchemaProblem, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RegisteredSchema:
+    """`created` is false where the schema was the latest version already."""
+
+    row: SchemaVersion
+    event_type: EventType
+    created: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SchemaDocument:
+    """`is_public`: of an OPEN type, so that caches of all kinds may keep it."""
+
+    body: bytes
+    is_public: bool
+
+
+class Schemas:
+    def __init__(
+        self,
+        database: Database,
+        trial: SchemaTrial,
+        comparer: Comparer,
+        feed: ChangeFeed,
+        clock: Clock,
+        *,
+        versions_max: int = VERSIONS_MAX,
+    ) -> None:
+        self._database, self._trial, self._comparer = database, trial, comparer
+        self._feed, self._clock, self._versions_max = feed, clock, versions_max
+
+    async def register(
+        self, caller: Caller, name: str, definition: object, example: object | None = None
+    ) -> RegisteredSchema:
+        """The next version of the caller's event type; the latest one where the schema says the same.
+
+        Raises NotFound, SchemaInvalid, SchemaIncompatible with the problems, LimitExceeded, and Conflict where others
+        register schemas of this type all the time.
+        """
+        caller.authorise(Action.MANAGE_EVENT_TYPES, name)
+        event_type = await self._owned(caller, name)
+        await self._trial.try_schema(definition, example)
+        for _ in range(TRIES_MAX):
+            event_type = await self._owned(caller, name)
+            latest = await self._latest_of(event_type)
+            if _is_same(latest, definition):
+                return RegisteredSchema(latest, event_type, created=False)
+            _refuse_incompatible(await self._compared(event_type, latest, definition))
+            text = None if example is None else as_text(example)
+            new = sql.NextVersion(event_type.id, latest.version, event_type.compatibility, as_text(definition), text)
+            schema_id = await self._database.run(self._registration(caller, event_type, new))
+            row = None if schema_id is None else await sql.by_id(schema_id)
+            if row is not None:
+                self._feed.hurry()
+                return RegisteredSchema(row, event_type, created=True)
+        raise Conflict(f"Others register schemas of {name} at the same time; look at them and try again.")
+
+    def _registration(self, caller: Caller, event_type: EventType, new: sql.NextVersion) -> Work[int | None]:
+        now = self._clock()
+        schema_id = yield from sql.insert(self._database.dialect, new, self._versions_max, now)
+        if schema_id is not None:
+            detail = {"eventType": event_type.name, "version": new.after + 1}
+            entry = Audit(caller.tenant_id, caller.principal_id, "register", "schema version", schema_id, detail)
+            yield from audit(entry, now)
+        return schema_id
+
+    async def check(self, caller: Caller, name: str, definition: object) -> CompatibilityReport | None:
+        """Whether the schema could be the next version; changes nothing. None for a type the caller may not see.
+
+        Raises SchemaInvalid for what could be no version of any type. It costs as much as registering, so that it
+        takes the same policy.
+        """
+        caller.authorise(Action.MANAGE_EVENT_TYPES, name)
+        event_type = await event_types.by_name(name)
+        if event_type is None or not may_see(caller, event_type):
+            return None
+        await self._trial.try_schema(definition)
+        latest = await self._latest_of(event_type)
+        if _is_same(latest, definition):
+            return CompatibilityReport(CompatibilityVerdict.COMPATIBLE, CompatibilityMode(event_type.compatibility))
+        return await self._compared(event_type, latest, definition)
+
+    async def latest(self, caller: Caller, event_type: EventType) -> SchemaVersion | None:
+        authorise_sight(caller, event_type)
+        return await sql.latest(event_type.id)
+
+    async def page(self, caller: Caller, event_type: EventType, request: PageRequest) -> Slice[SchemaVersion]:
+        """The oldest first."""
+        authorise_sight(caller, event_type)
+        return await sql.page(event_type.id, request)
+
+    async def changes(self, caller: Caller, version: SchemaVersion) -> list[SchemaChange] | None:
+        """What a version that the caller was given changed in the one before; None for the first."""
+        caller.authorise_presence()
+        before = await sql.by_version(version.event_type_id, version.version - 1)
+        return None if before is None else diff(json.loads(before.definition), json.loads(version.definition))
+
+    async def by_id(self, caller: Caller, schema_id: int) -> tuple[SchemaVersion, str] | None:
+        """The schema version and its event type's name."""
+        caller.authorise_presence()
+        found = await sql.by_id(schema_id)
+        row = await event_types.by_id(found.event_type_id) if found is not None else None
+        return (found, row.name) if found is not None and row is not None and may_see(caller, row) else None
+
+    async def document(self, caller: Caller, name: str, version: int) -> SchemaDocument:
+        """One schema as it was registered; those of OPEN types for anyone. Raises NotFound."""
+        event_type = await self._authorise_reader(caller, name)
+        found = await sql.by_version(event_type.id, version)
+        if found is None:
+            raise NotFound(f"The event type {name!r:.200} has no schema version {version}.")
+        return SchemaDocument(found.definition.encode(), event_type.audience == Audience.OPEN)
+
+    async def _authorise_reader(self, caller: Caller, name: str) -> EventType:
+        event_type = await event_types.by_name(name)
+        if event_type is None or not may_see(caller, event_type):
+            raise NotFound(f"There is no event type {name!r:.200}.")
+        return event_type
+
+    async def _owned(self, caller: Caller, name: str) -> EventType:
+        event_type = await event_types.by_name(name)
+        if event_type is None or event_type.tenant_id != caller.tenant_id:
+            raise NotFound(f"Your tenant has no event type {name!r:.200}.")
+        return event_type
+
+    async def _latest_of(self, event_type: EventType) -> SchemaVersion:
+        latest = await sql.latest(event_type.id)
+        if latest is None:
+            raise NotFound(f"The event type {event_type.name} has gone.")
+        return latest
+
+    async def _compared(self, event_type: EventType, latest: SchemaVersion, definition: object) -> CompatibilityReport:
+        """The versions that the mode asks for, the newest first, until one leaves it undecided."""
+        mode = CompatibilityMode(event_type.compatibility)
+        verdict, problems = CompatibilityVerdict.COMPATIBLE, list[SchemaProblem]()
+        async for earlier in self._earlier(mode, latest):
+            found = await self._comparer.compare(json.loads(earlier.definition), definition, mode)
+            problems += [_against(earlier.version, problem) for problem in found.problems]
+            its_verdict = found.verdict
+            if its_verdict is not CompatibilityVerdict.COMPATIBLE and verdict is not CompatibilityVerdict.INCOMPATIBLE:
+                verdict = its_verdict
+            if its_verdict is CompatibilityVerdict.UNDECIDED or len(problems) >= PROBLEMS_MAX:
+                break
+        return CompatibilityReport(verdict, mode, tuple(problems[:PROBLEMS_MAX]))
+
+    async def _earlier(self, mode: CompatibilityMode, latest: SchemaVersion) -> AsyncIterator[SchemaVersion]:
+        for version in reversed(mode.held_against(range(1, latest.version + 1))):
+            found = latest if version == latest.version else await sql.by_version(latest.event_type_id, version)
+            assert found is not None  # they are numbered without a gap, and none is ever removed
+            yield found
+
+
+def _is_same(version: SchemaVersion, definition: object) -> bool:
+    """Whether both are the same JSON value: the order of members and the spelling of numbers say nothing."""
+    return canonical_text(json.loads(version.definition)) == canonical_text(definition)
+
+
+def _against(version: int, found: CompatibilityProblem) -> SchemaProblem:
+    return SchemaProblem(found.path, found.rule, found.message, version, found.witnessed, found.witness)
+
+
+def _refuse_incompatible(report: CompatibilityReport) -> None:
+    if report.verdict is CompatibilityVerdict.COMPATIBLE:
+        return
+    first = report.problems[0]
+    more = f" (and {len(report.problems) - 1} more)" if len(report.problems) > 1 else ""
+    raise SchemaIncompatible(
+        f"The schema may not follow version {first.against_version} in the mode {report.mode.value}: "
+        f"{first.message}{more}",
+        problems=report.problems,
+    )
