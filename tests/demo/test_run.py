@@ -144,6 +144,11 @@ async def test_the_tour_of_the_readme(tmp_path: Path) -> None:
         assert [edge["node"]["cloudEvent"]["data"] for edge in found] == [{"train": "807", "door": 2}]
 
 
+def listen_to_ctrl_c() -> None:
+    """What a shell starts in the background, these tests perhaps, is deaf to it, and so are its children."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @pytest.mark.parametrize(
     ("stopping", "after", "status"),
     [
@@ -157,7 +162,9 @@ async def test_a_signal_stops_the_command_and_nothing_stays(
     command = Path(sys.executable).with_name("event-issuer")
     pipe = asyncio.subprocess.PIPE
     environ = os.environ | {"TMPDIR": str(tmp_path), "PYTHONIOENCODING": "utf-8"}
-    process = await asyncio.create_subprocess_exec(command, "demo", stdout=pipe, stderr=pipe, env=environ)
+    process = await asyncio.create_subprocess_exec(
+        command, "demo", stdout=pipe, stderr=pipe, env=environ, preexec_fn=listen_to_ctrl_c
+    )
     assert process.stdout is not None
     assert process.stderr is not None
     async for line in process.stdout:
