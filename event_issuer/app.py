@@ -225,7 +225,7 @@ class _Delivery:
         self.leaser = Leaser(database, _owner(), clock, lease_s=settings.lease_s)
 
         def activated(row: Subscription) -> ActiveSubscription:
-            return activate(row, sealer, rules, origin)
+            return activate(row, sealer, rules, origin, clock, random)
 
         self.engine = Engine(
             database,

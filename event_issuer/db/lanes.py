@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from event_issuer.db.changes import Topic, announce
 from event_issuer.db.work import Statement, Work
-from event_issuer.domain.subscriptions import TRANSITIONS, Command, Status
+from event_issuer.domain.subscriptions import DELIVERING, TRANSITIONS, Command, Status
 from event_issuer.domain.time import Instant
 
 
@@ -30,9 +30,10 @@ class ParkedRow:
     followers_from: int | None
     attempts: int
     parked_at_us: Instant
-    next_attempt_at_us: Instant
+    next_attempt_at_us: Instant | None
     last_outcome: str | None
     last_error: str | None
+    dead_lettered_at_us: Instant | None
 
 
 def lanes_of(subscription_id: int) -> Statement:
@@ -44,11 +45,11 @@ def lanes_of(subscription_id: int) -> Statement:
 
 
 def parked_of(lane_id: int, count_max: int) -> Statement:
-    """Those that still wait, the oldest first; dead letters stay where they are."""
+    """Those that still wait and the dead letters that hold their key, the oldest first."""
     return Statement(
         "SELECT id, lane_id, log_offset, partitionkey, blocks_key, followers_from, attempts, parked_at_us, "
-        "next_attempt_at_us, last_outcome, last_error FROM parked_events "
-        "WHERE lane_id = $1 AND dead_lettered_at_us IS NULL ORDER BY id LIMIT $2",
+        "next_attempt_at_us, last_outcome, last_error, dead_lettered_at_us FROM parked_events "
+        "WHERE lane_id = $1 AND (dead_lettered_at_us IS NULL OR blocks_key) ORDER BY id LIMIT $2",
         (lane_id, count_max),
     )
 
@@ -73,9 +74,28 @@ def move(subscription_id: int, command: Command, now: Instant) -> Work[bool]:
             (subscription_id, status.value, target.value, now),
         )
         moved = bool(rows)
+        if moved:
+            yield from keep_time(subscription_id, status, target, now)
     if moved:
         yield from announce(Topic.SUBSCRIPTION, subscription_id, now)
     return moved
+
+
+def keep_time(subscription_id: int, before: Status, after: Status, now: Instant) -> Work[None]:
+    """The subscription's own time stands still while it does not deliver. Whoever lets it deliver again has had its
+    endpoint repaired: breaker and pause are forgotten."""
+    if before not in DELIVERING and after in DELIVERING:
+        yield Statement(
+            "UPDATE subscriptions SET frozen_us = frozen_us + $2 - COALESCE(frozen_since_us, $2), "
+            "frozen_since_us = NULL, probe_step = 0, probe_at_us = NULL, paused_until_us = NULL, pauses = 0 "
+            "WHERE id = $1",
+            (subscription_id, now),
+        )
+    elif before in DELIVERING and after not in DELIVERING:
+        yield Statement(
+            "UPDATE subscriptions SET frozen_since_us = COALESCE(frozen_since_us, $2) WHERE id = $1",
+            (subscription_id, now),
+        )
 
 
 def record_error(

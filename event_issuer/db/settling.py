@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from event_issuer.db.lanes import move, record_error
 from event_issuer.db.work import Dialect, Row, Statement, Work, batches, insertion, numbers, rows_cte
-from event_issuer.domain.subscriptions import Command
+from event_issuer.domain.subscriptions import DELIVERING, Command
 from event_issuer.domain.time import Instant
 
 _ATTEMPTS = {
@@ -44,6 +44,15 @@ _PARKED = {
     "last_outcome": "text",
     "last_error": "text",
 }
+_HEALTH = {
+    "id": "bigint",
+    "probe_step": "integer",
+    "probe_at_us": "bigint",
+    "paused_until_us": "bigint",
+    "pauses": "integer",
+    "frozen_us": "bigint",
+    "frozen_since_us": "bigint",
+}
 _ID = {"id": "bigint"}
 _EPOCHS = {"partition_id": "bigint", "epoch": "bigint"}
 _PARKED_CHANGING = {
@@ -74,6 +83,8 @@ class Settlement:
     parked_updates: list[Row] = field(default_factory=list)
     parked_deletes: list[int] = field(default_factory=list)
     failures: list[Row] = field(default_factory=list)  # (subscription_id, message, trace_id, http_status)
+    errors: list[Row] = field(default_factory=list)  # the same
+    health: list[Row] = field(default_factory=list)
 
 
 class LeaseLost(Exception):
@@ -90,6 +101,7 @@ def settle(dialect: Dialect, owner: str, settlement: Settlement, now: Instant) -
     A lane that was deleted meanwhile keeps nothing: its cursor and its parked events are dropped.
     """
     yield from _hold_leases(dialect, owner, settlement.epochs)
+    yield from _tell_subscriptions(dialect, settlement, now)
     for part in batches(_ATTEMPTS, settlement.attempts):
         yield insertion(dialect, "attempts", _ATTEMPTS, part)
     for part in batches(_LANES, settlement.lanes):
@@ -107,8 +119,6 @@ def settle(dialect: Dialect, owner: str, settlement: Settlement, now: Instant) -
         living = "WHERE EXISTS (SELECT 1 FROM lanes WHERE lanes.id = fresh.lane_id) ORDER BY lane_id, log_offset"
         rows = yield Statement(f"{insert.sql} {living} RETURNING lane_id, log_offset, id", insert.args)
         ids |= {(row[0], row[1]): row[2] for row in rows}
-    for failure in settlement.failures:
-        yield from _fail(failure, now)
     return ids
 
 
@@ -145,6 +155,27 @@ def _change_parked(dialect: Dialect, settlement: Settlement) -> Work[None]:
             f"{changed.sql} UPDATE parked_events SET {assignments} FROM changed WHERE parked_events.id = changed.id",
             changed.args,
         )
+
+
+def _tell_subscriptions(dialect: Dialect, settlement: Settlement, now: Instant) -> Work[None]:
+    """What concerns subscriptions as a whole. It comes before their lanes, as in an owner's change, so that neither
+    waits for the other for ever.
+
+    The health of one that was stopped meanwhile is not kept: it begins anew when it starts.
+    """
+    delivering = ", ".join(f"'{status}'" for status in sorted(DELIVERING))
+    assignments = ", ".join(f"{name} = healthy.{name}" for name in _HEALTH if name != "id")
+    for part in batches(_HEALTH, settlement.health):
+        healthy = rows_cte(dialect, "healthy", _HEALTH, part)
+        yield Statement(
+            f"{healthy.sql} UPDATE subscriptions SET {assignments} FROM healthy "
+            f"WHERE subscriptions.id = healthy.id AND status IN ({delivering})",
+            healthy.args,
+        )
+    for subscription_id, message, trace_id, http_status in settlement.errors:
+        yield from record_error(subscription_id, message, trace_id, http_status, now)
+    for failure in settlement.failures:
+        yield from _fail(failure, now)
 
 
 def _fail(failure: Row, now: Instant) -> Work[None]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, fields, replace
 from event_issuer.db.access import Audit, audit
 from event_issuer.db.changes import Topic, announce
 from event_issuer.db.database import Database
+from event_issuer.db.lanes import keep_time
 from event_issuer.db.paging import ById, page_by_id
 from event_issuer.db.tables import Subscription, SubscriptionErrorRow
 from event_issuer.db.work import Dialect, Statement, Work
@@ -156,6 +157,7 @@ def alter(
     changes = dict(decide(current)) | {"updated_at_us": now}
     assignments = ", ".join(f"{name} = ${number}" for number, name in enumerate(changes, 2))
     yield Statement(f"UPDATE subscriptions SET {assignments} WHERE id = $1", (subscription_id, *changes.values()))
+    yield from keep_time(subscription_id, current.status, Status(str(changes.get("status", current.status))), now)
     detail = {name: value for name, value in changes.items() if name in SHOWN}
     yield from audit(Audit(tenant_id, principal_id, action, "subscription", subscription_id, detail), now)
     yield from announce(Topic.SUBSCRIPTION, subscription_id, now)

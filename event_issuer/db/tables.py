@@ -112,6 +112,12 @@ class Subscription(Table, tablename="subscriptions"):
     created_at_us = BigInt()
     updated_at_us = BigInt()
     deleted_at_us = BigInt(null=True, default=None)
+    probe_step = Integer()
+    probe_at_us = BigInt(null=True, default=None)
+    paused_until_us = BigInt(null=True, default=None)
+    pauses = Integer()
+    frozen_us = BigInt()
+    frozen_since_us = BigInt(null=True, default=None)
 
 
 class SubscriptionEventType(Table, tablename="subscription_event_types"):

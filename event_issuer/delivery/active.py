@@ -1,64 +1,205 @@
-"""A subscription as the engine delivers for it: unsealed, parsed, with its shared in-flight count.
+"""A subscription as the engine delivers for it: unsealed, parsed, and how many requests it may have under way.
 
 Built once per change of the subscription; its lanes share it. Knows nothing of the log or of how lanes read.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from random import Random
+from typing import Final
 
 from event_issuer.db.tables import Subscription
+from event_issuer.delivery.alarm import Alarm
+from event_issuer.delivery.concurrency import Concurrency, Pace
+from event_issuer.delivery.health import FAILURES_IN_A_ROW, Breaker, Health, HealthRecord
+from event_issuer.delivery.outcome import Outcome, OutcomeKind
 from event_issuer.domain.credentials import Credentials
 from event_issuer.domain.subscriptions import DeliverySettings, Ordering
+from event_issuer.domain.time import SECOND_US, Clock, Instant
 from event_issuer.egress.addresses import AddressRules
 from event_issuer.egress.urls import Target, parse_target
 from event_issuer.security.sealing import CREDENTIALS, SIGNING_SECRET, Sealer
 
 USER_AGENT = "event-issuer"
+FAILURES_IN_A_ROW_LEAST: Final = 3  # one event that fails alone does not open a breaker
 
 
 @dataclass(slots=True)
-class ActiveSubscription:
-    """`head` is the header lines that every request of this subscription carries. Its repr shows no secret."""
+class Endpoint:
+    """What every request of a subscription carries, and where it goes. Its repr shows no secret."""
 
-    id: int
     target: Target
     rules: AddressRules
-    ordering: Ordering
-    settings: DeliverySettings
     signing_key: bytes = field(repr=False)
     head: bytes = field(repr=False)
-    in_flight: int = 0
-    retries_in_flight: int = 0
-    is_open: bool = True
-    starved: set[Callable[[], None]] = field(default_factory=set, repr=False)
+
+
+class ActiveSubscription:
+    """Its lanes share it. `limit` is how many requests may be under way now: 0 while nothing may be sent.
+
+    Parked events keep the subscription's own time, `now()`, which stands still while nothing is due.
+    """
+
+    def __init__(
+        self,
+        id_: int,
+        endpoint: Endpoint,
+        ordering: Ordering,
+        settings: DeliverySettings,
+        health: HealthRecord,
+        clock: Clock,
+        random: Random,
+    ) -> None:
+        self.id, self.endpoint, self.ordering, self.settings = id_, endpoint, ordering, settings
+        most = settings.max_in_flight
+        # So few that what a dead endpoint leaves behind stays within twice what may be under way.
+        in_a_row = max(FAILURES_IN_A_ROW_LEAST, min(FAILURES_IN_A_ROW, most // 2))
+        self.health = Health(health, random, in_a_row)
+        self.concurrency = Concurrency(most)
+        self.in_flight = 0
+        self.retries_in_flight = 0
+        self.parked = 0  # in all its lanes here
+        self.is_open = True
+        self.is_health_unsaved = False
+        self.limit = 0
+        self._pace = None if settings.requests_per_second is None else Pace(settings.requests_per_second)
+        self._clock = clock
+        self._starved: set[Callable[[], None]] = set()
+        self._alarm = Alarm(self._ring, clock)
+        self.pass_time()
+        self._set_limit()
 
     def has_room(self) -> bool:
-        return self.is_open and self.in_flight < self.settings.max_in_flight
+        return self.in_flight < self.limit and (self._pace is None or self._is_in_pace(self._pace))
 
     def has_retry_room(self) -> bool:
         """Retries take at most half of the room, so that fresh events are not starved by them."""
-        return self.retries_in_flight < max(1, self.settings.max_in_flight // 2)
+        return self.retries_in_flight < max(1, self.limit // 2)
+
+    def wake_when_room(self, wake: Callable[[], None]) -> None:
+        """Calls `wake` once, at the next chance that there is room."""
+        self._starved.add(wake)
+
+    def take(self) -> None:
+        """One request starts."""
+        self.in_flight += 1
+        if self._pace is not None:
+            self._pace.take(self._clock() / SECOND_US)
 
     def release(self) -> None:
         """One request ended: lanes that found no room may look again."""
         self.in_flight -= 1
-        if self.starved:
-            starved, self.starved = self.starved, set()
-            for wake in starved:
-                wake()
+        if self._starved:
+            self._wake()
+
+    def shut(self) -> None:
+        """No request starts any more."""
+        self.is_open = False
+        self._alarm.stop()
+        self._set_limit()
+
+    # The subscription's own time
+
+    def now(self) -> Instant:
+        """Wall time less all the time in which nothing was due."""
+        wall = self._clock()
+        return wall - self.health.frozen_us(wall)
+
+    def wall(self, own: Instant | None) -> Instant | None:
+        """When it will be `own` by the clock on the wall; None while time stands still."""
+        if own is None or self.health.record.frozen_since is not None:
+            return None
+        return own + self.health.record.frozen_us
+
+    def pass_time(self) -> None:
+        """Ends a pause or lets a probe out when it is time."""
+        if self.health.next_change_at is not None and self.health.pass_time(self._clock()):
+            self._health_changed()
+
+    @property
+    def is_probing(self) -> bool:
+        return self.health.breaker is Breaker.HALF_OPEN
+
+    # What comes back
+
+    def took(self, outcome: Outcome, duration_us: int) -> bool:
+        """Takes note of an answer; whether the event has spent an attempt on it.
+
+        It has not when the endpoint asks for a pause, or is down: that is not the event's fault.
+        """
+        if outcome.kind is OutcomeKind.DELIVERED:
+            if self.concurrency.succeed(duration_us):
+                self._set_limit()
+            self._succeeded()
+            return True
+        if self.concurrency.fail(outcome.http_status):
+            self._set_limit()
+        if outcome.pause_s is not None:
+            self.health.pause(outcome.pause_s, self._clock())
+            self._health_changed()
+            return False
+        if not outcome.counts_against_endpoint:
+            self._succeeded()
+            return True
+        is_spent = self.health.breaker is Breaker.CLOSED
+        if self.health.fail(self._clock()):
+            self._health_changed()
+        return is_spent
+
+    def _succeeded(self) -> None:
+        was_probing = self.is_probing
+        if self.health.succeed(self._clock()):
+            if was_probing:
+                self.concurrency.begin_again()
+            self._health_changed()
+
+    def _health_changed(self) -> None:
+        self.is_health_unsaved = True
+        self._set_limit()
+        self._alarm.set(self.health.next_change_at)
+        if self.limit:
+            self._wake()
+
+    def _set_limit(self) -> None:
+        if not self.is_open or not self.health.may_send():
+            self.limit = 0
+        else:
+            self.limit = 1 if self.is_probing else int(self.concurrency.allowed)
+
+    def _ring(self) -> None:
+        self.pass_time()
+        self._alarm.set(self.health.next_change_at)
+        self._wake()
+
+    def _wake(self) -> None:
+        starved, self._starved = self._starved, set()
+        for wake in starved:
+            wake()
+
+    def _is_in_pace(self, pace: Pace) -> bool:
+        now = self._clock()
+        wait_s = pace.wait_s(now / SECOND_US)
+        if wait_s > 0:
+            self._alarm.set(now + round(wait_s * SECOND_US) + 1)
+            return False
+        return True
 
 
-def activate(row: Subscription, sealer: Sealer, rules: AddressRules, origin: str) -> ActiveSubscription:
+def activate(
+    row: Subscription, sealer: Sealer, rules: AddressRules, origin: str, clock: Clock, random: Random
+) -> ActiveSubscription:
     """Unseals and parses a stored subscription. Raises BadInput where its URL is not allowed (any more)."""
-    return ActiveSubscription(
-        id=row.id,
+    endpoint = Endpoint(
         target=parse_target(row.url, rules),
         rules=rules,
-        ordering=Ordering(row.ordering),
-        settings=DeliverySettings.from_json(row.delivery),
         signing_key=sealer.unseal(row.sealed_signing_secret, purpose=SIGNING_SECRET),
         head=_head(row, sealer, origin),
     )
+    settings = DeliverySettings.from_json(row.delivery)
+    health = HealthRecord(
+        row.probe_step, row.probe_at_us, row.paused_until_us, row.pauses, row.frozen_us, row.frozen_since_us
+    )
+    return ActiveSubscription(row.id, endpoint, Ordering(row.ordering), settings, health, clock, random)
 
 
 def _head(row: Subscription, sealer: Sealer, origin: str) -> bytes:

@@ -35,6 +35,7 @@ SPAN_ID_BYTES: Final = 8
 
 class AttemptKind(StrEnum):
     DELIVERY = "DELIVERY"
+    PROBE = "PROBE"  # whether an endpoint that failed is back; the event spends no attempt on it
 
 
 @dataclass(slots=True)
@@ -43,6 +44,7 @@ class Attempt:
 
     subscription_id: int
     record: LogRecord
+    kind: AttemptKind
     number: int
     started_at: Instant
     duration_us: int
@@ -73,31 +75,32 @@ class Courier:
         self._deprecations = deprecations
 
     async def attempt(self, subscription: ActiveSubscription, record: LogRecord, number: int) -> Attempt:
+        kind = AttemptKind.PROBE if subscription.is_probing else AttemptKind.DELIVERY
         started_at, begun_s = self._clock(), self._monotonic_s()
         ids = self._random.randbytes(TRACE_ID_BYTES + SPAN_ID_BYTES).hex()
         trace_id = ids[: 2 * TRACE_ID_BYTES]
         try:
             request = self._prepare(subscription, record, started_at, ids)
-            outcome = judge(await self._sender.send(request))
+            outcome = judge(await self._sender.send(request), started_at)
         except Exception:
             # Our own failure on one event is that event's outcome: it must not stall the lane.
             logger.exception("attempt failed inside", subscription=subscription.id, trace_id=trace_id)
             outcome = INTERNAL
         duration_us = round((self._monotonic_s() - begun_s) * SECOND_US)
-        return Attempt(subscription.id, record, number, started_at, duration_us, trace_id, outcome)
+        return Attempt(subscription.id, record, kind, number, started_at, duration_us, trace_id, outcome)
 
     def _prepare(self, subscription: ActiveSubscription, record: LogRecord, now: Instant, ids: str) -> Outgoing:
-        wire = record.wire
+        wire, endpoint = record.wire, subscription.endpoint
         deprecation = self._deprecations.get(record.partition_id)
         if wire is None or record.deprecation is not deprecation:
             wire = _render(record, deprecation)
         webhook_id = f"{self._message_prefix}{record.partition_id}_{record.offset}".encode()
-        signature = signature_lines(subscription.signing_key, webhook_id, now // SECOND_US, wire.body)
+        signature = signature_lines(endpoint.signing_key, webhook_id, now // SECOND_US, wire.body)
         trace = f"traceparent: 00-{ids[: 2 * TRACE_ID_BYTES]}-{ids[2 * TRACE_ID_BYTES :]}-01\r\n".encode()
         return Outgoing(
-            target=subscription.target,
-            rules=subscription.rules,
-            head=subscription.head + wire.head + signature + trace,
+            target=endpoint.target,
+            rules=endpoint.rules,
+            head=endpoint.head + wire.head + signature + trace,
             body=wire.body,
             timeout_s=subscription.settings.timeout_s,
         )

@@ -160,7 +160,7 @@ class Engine:
         opened = self._open.get(lane.subscription.id)
         if opened is not None and not opened.is_stale:
             opened.is_stale = True
-            lane.subscription.is_open = False
+            lane.subscription.shut()
             again = (Topic.SUBSCRIPTION, lane.subscription.id)
             asyncio.get_running_loop().call_later(RESTART_PAUSE_S, self._note, *again)
 
@@ -347,6 +347,6 @@ class Engine:
 
 def _shut(opened: _Open) -> None:
     """No request starts any more."""
-    opened.subscription.is_open = False
+    opened.subscription.shut()
     for run in opened.runs:
         run.cancel()

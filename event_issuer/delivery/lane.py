@@ -1,13 +1,14 @@
 """A lane: one subscription on one log partition. It reads, keeps order per key, starts attempts and takes outcomes.
 
 The first deliveries of a key go out in log order, one at a time; other keys go on. An event that fails is parked and
-blocks its key; its followers are passed over and read again from the log when their turn comes. Knows nothing of HTTP
-or SQL: the courier sends, the settler writes. All state changes happen between two awaits, so they need no lock.
+blocks its key; its followers are passed over and read again from the log when their turn comes. An attempt that its
+event has not spent, because the endpoint is down or asked for a pause, leaves no trace here: when nothing is under way
+any more the lane reads again from its cursor. Knows nothing of HTTP or SQL: the courier sends, the settler writes. All
+state changes happen between two awaits, so they need no lock.
 """
 
 import asyncio
-from collections import deque
-from collections.abc import Callable, Coroutine, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Iterable
 from random import Random
 from typing import Final
 
@@ -15,22 +16,24 @@ from event_issuer.delivery.active import ActiveSubscription
 from event_issuer.delivery.alarm import Alarm
 from event_issuer.delivery.attempt import Attempt, Courier
 from event_issuer.delivery.exposure import Exposure
+from event_issuer.delivery.failed import FailedEvents
+from event_issuer.delivery.intake import Intake
 from event_issuer.delivery.leases import Lease
-from event_issuer.delivery.outcome import Outcome, OutcomeKind
-from event_issuer.delivery.parked import Parked, ParkedEvents
+from event_issuer.delivery.outcome import OutcomeKind
+from event_issuer.delivery.parked import Parked
 from event_issuer.delivery.pins import Filtered, Pin
 from event_issuer.delivery.reading import PartitionReader
-from event_issuer.delivery.retry import next_attempt_at
 from event_issuer.delivery.settle import Settler
+from event_issuer.delivery.turns import Turns
 from event_issuer.domain.cursor import Cursor
 from event_issuer.domain.subscriptions import Ordering
-from event_issuer.domain.time import Clock, Instant
+from event_issuer.domain.time import Clock
 from event_issuer.eventlog.protocol import EventLog, LogRecord
 
 WINDOW: Final = 1_000  # how far a lane reads past its lowest unsettled event; bounds memory and the cursor's ranges
-PARKED_MAX: Final = 10_000  # then the lane reads no further: the endpoint is not failing on some events but as a whole
+# Of one subscription. Then its lanes read no further: the endpoint is not failing on some events but as a whole.
+PARKED_MAX: Final = 10_000
 WAITING_MAX: Final = PARKED_MAX + WINDOW  # parked in one lane at most: what was read before the bound may fail too
-EXPIRED: Final = Outcome(OutcomeKind.REFUSED, error="EXPIRED: retention removed the event before it was delivered.")
 
 
 class Lane:
@@ -64,22 +67,20 @@ class Lane:
         self.filtered = filtered
         self._pin = pin
         self._reader = PartitionReader(log, self.partition_id, pin)
+        self._intake = Intake(self._reader, cursor, self._touch)
         self._courier, self._settler, self._exposure = courier, settler, exposure
         self._may_send, self._on_fault = may_send, on_fault
         self._clock, self._random = clock, random
-        self._is_per_key = subscription.ordering is Ordering.PER_KEY
-        self._read_offset = cursor.next_offset
-        self._page: Sequence[LogRecord] = ()
-        self._page_index = 0
-        self._page_end = self._read_offset
-        self._behind: dict[str, deque[LogRecord]] = {}  # key with a first delivery under way → who waits behind it
-        self._ready: deque[LogRecord] = deque()  # their turn has come, but there was no room
-        self._parked = ParkedEvents(parked)
+        self._is_per_key = subscription.ordering is not Ordering.NONE
+        self._is_strict = subscription.ordering is Ordering.STRICT
+        self._turns = Turns()
+        self._failed = FailedEvents(self, parked, self._reader, self._is_withheld, settler, clock, random)
         self._tasks: set[asyncio.Task[None]] = set()
         self._awake = asyncio.Event()
         self._awake.set()
         self.wake = self._awake.set
         self._is_limited = False  # whether there may be more to read than there was room for
+        self._must_rewind = False
         self._is_lost = False
         self._alarm = Alarm(self.wake, clock)
 
@@ -94,14 +95,20 @@ class Lane:
                 await self._awake.wait()
                 self._awake.clear()
                 await self.step()
-                self._alarm.set(
-                    self._parked.next_due_at
-                )  # one that is due already waits for room, which wakes the lane
+                # One that is due already waits for room, which wakes the lane; so does a clock that goes on again.
+                self._alarm.set(self.subscription.wall(self._failed.next_due_at))
         finally:
             self._alarm.stop()
 
     async def step(self) -> int:
         """One round: retries that are due, events whose turn has come, new events. The number of attempts started."""
+        self.subscription.pass_time()
+        if self._must_rewind:
+            self._rewind()
+        # Every other probe is a fresh event, where there is one: the oldest may be one that fails alone.
+        if self.subscription.is_probing and self.subscription.health.record.probe_step % 2:
+            started = self._start_ready() + await self._advance()
+            return started + await self._start_due()
         started = await self._start_due() + self._start_ready()
         return started + await self._advance()
 
@@ -124,39 +131,40 @@ class Lane:
 
     def _has_room(self) -> bool:
         if not self.subscription.has_room():
-            self.subscription.starved.add(self.wake)
+            self.subscription.wake_when_room(self.wake)
             return False
         if not self._exposure.has_room():
             self._exposure.wake_when_room(self.wake)
             return False
-        return not self._is_lost and self._may_send()
+        return not self._is_lost and not self._must_rewind and self._may_send()
 
     def _has_retry_room(self) -> bool:
         if not self.subscription.has_retry_room():
-            self.subscription.starved.add(self.wake)
+            self.subscription.wake_when_room(self.wake)
             return False
         return self._has_room()
 
     async def _start_due(self) -> int:
-        started, now = 0, self._clock()
-        while (due_at := self._parked.next_due_at) is not None and due_at <= now and self._has_retry_room():
-            parked = self._parked.take_due()
+        started = 0
+        while self._failed.is_due() and self._has_retry_room():
+            parked = self._failed.take_due()
             record = await self._reader.record(parked.offset)
             if record is None:
-                await self._expire(parked)
+                await self._failed.expire(parked)
             elif self._pin is not None and not self._pin.takes(record):
-                await self._drop(parked, self._pin)
+                self.filtered.note(parked.offset, self._pin.version)  # it was pinned since the event failed
+                await self._failed.drop(parked)
             elif self._has_retry_room():
                 self._start_retry(parked, record)
                 started += 1
             else:  # taken while the log was read
-                self._parked.hold(parked, due_at)
+                self._failed.hold_again(parked)
         return started
 
     def _start_ready(self) -> int:
         started = 0
-        while self._ready and self._has_room():
-            self._launch(self._deliver(self._ready.popleft()), self._ended)
+        while self._turns.ready and self._has_room():
+            self._launch(self._deliver(self._turns.ready.popleft()), self._ended)
             started += 1
         return started
 
@@ -165,7 +173,7 @@ class Lane:
         self._is_limited = True
         started = self._take_from_page()
         while self._may_take():
-            if not await self._turn_page():
+            if not await self._intake.turn():
                 self._is_limited = False
                 break
             started += self._take_from_page()
@@ -174,8 +182,8 @@ class Lane:
     def _take_from_page(self) -> int:
         """The same for the page in hand. Awaits nothing: an attempt that ends makes way for the next at once."""
         started = 0
-        while self._page_index < len(self._page) and self._may_take():
-            record = self._next_on_page()
+        while self._intake.has_next() and self._may_take():
+            record = self._intake.take()
             if self.cursor.is_settled(record.offset):
                 continue
             if self._is_withheld(record):
@@ -185,44 +193,25 @@ class Lane:
         return started
 
     def _may_take(self) -> bool:
-        return not self._ready and self._within_bounds() and self._has_room()
+        return not self._turns.ready and self._within_bounds() and self._has_room()
 
     def _within_bounds(self) -> bool:
-        return self._read_offset - self.cursor.next_offset < WINDOW and len(self._parked) < PARKED_MAX
-
-    def _next_on_page(self) -> LogRecord:
-        record = self._page[self._page_index]
-        self._page_index += 1
-        if record.offset > self._read_offset:  # the log no longer has the ones in between
-            self.cursor.settle_range(self._read_offset, record.offset)
-        self._read_offset = record.offset + 1
-        return record
-
-    async def _turn_page(self) -> bool:
-        """Reads the next page; False at the head."""
-        if self._page_end > self._read_offset:
-            self.cursor.settle_range(self._read_offset, self._page_end)
-            self._settler.touch(self)
-            self._read_offset = self._page_end
-        page = await self._reader.read(self._read_offset)
-        self._page, self._page_index, self._page_end = page.records, 0, page.next_offset
-        return bool(page.records) or page.next_offset > self._read_offset
+        if self._is_strict and (self._tasks or self._failed.has_heads()):
+            return False
+        is_near = self._intake.offset - self.cursor.next_offset < WINDOW
+        return is_near and self.subscription.parked < PARKED_MAX
 
     def _take(self, record: LogRecord) -> int:
         """Starts a fresh event, or lets it wait its turn. 1 if it was started."""
         key = record.event.partitionkey
         if key is not None:
             # Whatever the ordering is now, a key that was blocked stays so until its followers have gone.
-            head = self._parked.head_of(key)
+            head = self._failed.head_of(key)
             if head is not None:
                 self._pass_over(head, record)
                 return 0
-            if self._is_per_key:
-                behind = self._behind.get(key)
-                if behind is not None:
-                    behind.append(record)
-                    return 0
-                self._behind[key] = deque()
+            if self._is_per_key and not self._turns.begin(key, record):
+                return 0
         self._launch(self._deliver(record), self._ended)
         return 1
 
@@ -236,7 +225,7 @@ class Lane:
         if self._pin is not None and not self._pin.takes(record):
             self.filtered.note(record.offset, self._pin.version)
         self.cursor.settle(record.offset)
-        self._settler.touch(self)
+        self._touch()
 
     def _pass_over(self, head: Parked, record: LogRecord) -> None:
         """A follower of a blocked key leaves no row; the head remembers where its followers begin."""
@@ -244,12 +233,15 @@ class Lane:
             head.followers_from = record.offset
             self._settler.keep(self, head)
         self.cursor.settle(record.offset)
+        self._touch()
+
+    def _touch(self) -> None:
         self._settler.touch(self)
 
     # Requests under way
 
     def _launch(self, delivery: Coroutine[None, None, None], ended: Callable[[asyncio.Task[None]], None]) -> None:
-        self.subscription.in_flight += 1
+        self.subscription.take()
         self._exposure.take()
         task = asyncio.get_running_loop().create_task(delivery)
         self._tasks.add(task)
@@ -267,61 +259,68 @@ class Lane:
         self._start_ready()
         if self._is_limited:
             self._take_from_page()
-            if self._page_index >= len(self._page):
+            if not self._intake.has_next():
                 self._awake.set()
+        if self._must_rewind and not self._tasks:
+            self._awake.set()
 
     def _retry_ended(self, task: asyncio.Task[None]) -> None:
         self.subscription.retries_in_flight -= 1
         self._ended(task)
         self._awake.set()
 
-    # First deliveries
+    def _rewind(self) -> None:
+        """Begins again at the cursor, once nothing is under way: what was not spent is still unsettled there."""
+        if not self._tasks:
+            self._turns.clear()
+            self._intake.rewind()
+            self._must_rewind = False
 
-    async def _deliver(self, record: LogRecord) -> None:
-        attempt = await self._courier.attempt(self.subscription, record, 1)
-        if self._is_gone(attempt):
-            return
-        if attempt.outcome.kind is not OutcomeKind.DELIVERED:
-            self._park(record, attempt.outcome)
-        self.cursor.settle(record.offset)
-        if self._is_per_key and record.event.partitionkey is not None:
-            self._next_of_key(record.event.partitionkey)
-        self._settler.add(self, attempt)
+    async def _attempt(self, record: LogRecord, number: int) -> tuple[Attempt, bool]:
+        """One request, and whether the event has spent an attempt on it."""
+        attempt = await self._courier.attempt(self.subscription, record, number)
+        is_spent = self.subscription.took(attempt.outcome, attempt.duration_us)
+        if self.subscription.is_health_unsaved:
+            self.subscription.is_health_unsaved = False
+            self._settler.keep_health(self, self.subscription.id, self.subscription.health.record)
+        if attempt.outcome.is_slow:
+            self._settler.complain(self, attempt)
+        return attempt, is_spent
 
     def _is_gone(self, attempt: Attempt) -> bool:
         """The endpoint is gone for good: no other request starts, and the event stays where it is."""
         if attempt.outcome.kind is not OutcomeKind.GONE:
             return False
-        self.subscription.is_open = False
+        self.subscription.shut()
         self._settler.fail(self, attempt)
         return True
 
-    def _park(self, record: LogRecord, outcome: Outcome) -> None:
-        now, key = self._clock(), record.event.partitionkey
-        due_at = next_attempt_at(self.subscription.settings, outcome, 1, now, self._random)
-        parked = Parked(self.id, self.subscription.id, self.partition_id, record.offset, key, 1, now, due_at)
-        parked.blocks_key = self._is_per_key and key is not None
-        parked.failed(outcome, 1, due_at, now)
-        self._settler.keep(self, parked)
-        if due_at is not None:
-            self._hold(parked, due_at)
+    # First deliveries
 
-    def _hold(self, parked: Parked, due_at: Instant) -> None:
-        self._parked.hold(parked, due_at)
-        self._awake.set()
+    async def _deliver(self, record: LogRecord) -> None:
+        attempt, is_spent = await self._attempt(record, 1)
+        if self._is_gone(attempt):
+            return
+        if not is_spent:
+            self._must_rewind = True
+        else:
+            if attempt.outcome.kind is not OutcomeKind.DELIVERED:
+                blocks_key = self._is_strict or (self._is_per_key and record.event.partitionkey is not None)
+                self._failed.park(record, attempt.outcome, blocks_key=blocks_key)
+                self._awake.set()
+            self.cursor.settle(record.offset)
+            if self._is_per_key and record.event.partitionkey is not None:
+                self._next_of_key(record.event.partitionkey)
+        self._settler.add(self, attempt)
 
     def _next_of_key(self, key: str) -> None:
         """The key's delivery has ended: the next one's turn has come, or all that waited are passed over."""
-        behind = self._behind[key]
-        head = self._parked.head_of(key)
-        if head is not None:
-            for record in behind:
-                self._pass_over(head, record)
-            behind.clear()
-        if behind:
-            self._ready.append(behind.popleft())
+        head = self._failed.head_of(key)
+        if head is None:
+            self._turns.end(key)
         else:
-            del self._behind[key]
+            for record in self._turns.dissolve(key):
+                self._pass_over(head, record)
 
     # Retries
 
@@ -331,64 +330,11 @@ class Lane:
 
     async def _retry(self, parked: Parked, record: LogRecord) -> None:
         number = parked.attempts + 1
-        attempt = await self._courier.attempt(self.subscription, record, number)
+        attempt, is_spent = await self._attempt(record, number)
         if self._is_gone(attempt):
             return
-        if attempt.outcome.kind is OutcomeKind.DELIVERED:
-            await self._leave(parked)
-            parked.removed = True
+        if is_spent:
+            await self._failed.take_outcome(parked, attempt.outcome, number)
         else:
-            await self._fail_again(parked, attempt.outcome, number)
-        self._settler.keep(self, parked)
+            self._failed.put_back(parked)
         self._settler.add(self, attempt)
-
-    async def _fail_again(self, parked: Parked, outcome: Outcome, number: int) -> None:
-        now = self._clock()
-        due_at = next_attempt_at(self.subscription.settings, outcome, number, now, self._random)
-        if due_at is None:
-            await self._leave(parked)
-        parked.failed(outcome, number, due_at, now)
-        if due_at is not None:
-            self._hold(parked, due_at)
-
-    async def _expire(self, parked: Parked) -> None:
-        """Retention took the event before it could be delivered."""
-        await self._leave(parked)
-        parked.failed(EXPIRED, parked.attempts, None, self._clock())
-        self._settler.keep(self, parked)
-
-    async def _drop(self, parked: Parked, pin: Pin) -> None:
-        """It breaks a version that the subscription was pinned to since it failed."""
-        self.filtered.note(parked.offset, pin.version)
-        await self._leave(parked)
-        parked.removed = True
-        self._settler.keep(self, parked)
-
-    async def _leave(self, parked: Parked) -> None:
-        """Takes a parked event out of the lane; its key passes to its first follower, or is free."""
-        follower = await self._next_follower(parked) if parked.blocks_key else None
-        self._parked.remove(parked)
-        if follower is None:
-            return
-        now = self._clock()
-        head = Parked(self.id, self.subscription.id, self.partition_id, follower.offset, parked.key, 0, now, now)
-        head.followers_from, head.blocks_key = follower.offset + 1, True
-        self._settler.keep(self, head)
-        self._hold(head, now)
-
-    async def _next_follower(self, parked: Parked) -> LogRecord | None:
-        """The first event of the key that was passed over, read again from the log.
-
-        From `followers_from` on the key's settled events are those passed over. The cursor knows them, also those
-        that this process has not yet read since it opened the lane.
-        """
-        offset = parked.followers_from
-        while offset is not None and offset < self.cursor.end:
-            page = await self._reader.read_again(offset)
-            for record in page.records:
-                if record.event.partitionkey != parked.key or not self.cursor.is_settled(record.offset):
-                    continue
-                if not self._is_withheld(record):
-                    return record
-            offset = page.next_offset
-        return None

@@ -60,6 +60,7 @@ def _parked(row: sql.ParkedRow, lane: sql.LaneRow) -> Parked:
         next_attempt_at=row.next_attempt_at_us,
         last_outcome=row.last_outcome,
         last_error=row.last_error,
+        dead_lettered_at=row.dead_lettered_at_us,
         followers_from=row.followers_from,
         id=row.id,
         blocks_key=bool(row.blocks_key),

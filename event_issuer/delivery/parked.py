@@ -5,18 +5,21 @@ lane reads them again from the log once the head is gone.
 """
 
 import heapq
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from random import Random
+from typing import Final
 
 from event_issuer.delivery.outcome import Outcome
-from event_issuer.domain.time import Instant
+from event_issuer.domain.time import SECOND_US, Instant
 
 
 @dataclass(slots=True, eq=False)
 class Parked:
     """A row of `parked_events`. `id` is None until the first settle that wrote it; `removed` asks for its deletion.
 
-    A head with no attempts is a follower whose turn has come after its predecessor left.
+    A head with no attempts is a follower whose turn has come after its predecessor left. `parked_at` and
+    `next_attempt_at` are of the subscription's own time, which stands still while nothing is due.
     """
 
     lane_id: int
@@ -33,29 +36,33 @@ class Parked:
     followers_from: int | None = None
     id: int | None = None
     blocks_key: bool = False
+    probes: int = 0  # how often it went out without spending an attempt; in memory only
     removed: bool = False
 
-    def failed(self, outcome: Outcome, attempts: int, next_attempt_at: Instant | None, now: Instant) -> None:
-        """Takes the outcome of one more attempt; without a next one the event becomes a dead letter."""
+    def failed(self, outcome: Outcome, attempts: int, next_attempt_at: Instant | None) -> None:
+        """Takes the outcome of one more attempt."""
         self.attempts = attempts
         self.last_outcome = str(outcome.kind)
         self.last_error = outcome.error
         self.next_attempt_at = next_attempt_at
-        if next_attempt_at is None:
-            self.dead_lettered_at = now
-            self.blocks_key = False
+
+
+SPREAD_S: Final = 0.02  # between two events that were due already when their lane was opened
+SPREAD_MAX_S: Final = 60.0
 
 
 class ParkedEvents:
-    """What waits in one lane. An event is in the schedule once, or not at all while its attempt is under way."""
+    """What waits in one lane. An event is in the schedule once, or not at all while its attempt is under way.
 
-    def __init__(self, waiting: Iterable[Parked]) -> None:
-        self._by_offset = {parked.offset: parked for parked in waiting}
-        self._heads = {parked.key: parked for parked in self._by_offset.values() if parked.blocks_key}
-        self._schedule: list[tuple[Instant, int]] = []
-        for parked in self._by_offset.values():
-            assert parked.next_attempt_at is not None  # dead letters are not among those that wait
-            self._schedule.append((parked.next_attempt_at, parked.offset))
+    A dead letter that holds its key is here too, and in no schedule. What is overdue at the beginning is spread over
+    the time to come: `first` of them are due at once, the others later, by chance.
+    """
+
+    def __init__(self, parked: Iterable[Parked], now: Instant, random: Random, *, first: int) -> None:
+        self._by_offset = {one.offset: one for one in parked}
+        self._heads = {one.key: one for one in self._by_offset.values() if one.blocks_key}
+        due = [(one.next_attempt_at, one.offset) for one in self._by_offset.values() if one.next_attempt_at is not None]
+        self._schedule = _spread(sorted(due), now, random, first)
         heapq.heapify(self._schedule)
 
     def __len__(self) -> int:
@@ -65,22 +72,44 @@ class ParkedEvents:
     def next_due_at(self) -> Instant | None:
         return self._schedule[0][0] if self._schedule else None
 
+    def has_heads(self) -> bool:
+        """Whether an event is parked that blocks its key."""
+        return bool(self._heads)
+
     def head_of(self, key: str) -> Parked | None:
         """The event that blocks `key`."""
         return self._heads.get(key)
 
-    def hold(self, parked: Parked, due_at: Instant) -> None:
-        """Keeps `parked`, and its key blocked if it blocks one, and schedules it."""
+    def hold(self, parked: Parked) -> None:
+        """Keeps `parked`, and its key blocked if it blocks one, and schedules it; a dead letter has no schedule."""
         self._by_offset[parked.offset] = parked
         if parked.blocks_key:
             self._heads[parked.key] = parked
-        heapq.heappush(self._schedule, (due_at, parked.offset))
+        if parked.next_attempt_at is not None:
+            heapq.heappush(self._schedule, (parked.next_attempt_at, parked.offset))
 
     def take_due(self) -> Parked:
         """Takes the event that is due first out of the schedule; it stays parked."""
         return self._by_offset[heapq.heappop(self._schedule)[1]]
 
+    def take_for_probe(self) -> Parked:
+        """The same, but the one that was probed least: an event that fails alone must not stand for its endpoint."""
+        chosen = min(self._schedule, key=lambda due: (self._by_offset[due[1]].probes, due))
+        self._schedule.remove(chosen)
+        heapq.heapify(self._schedule)
+        return self._by_offset[chosen[1]]
+
     def remove(self, parked: Parked) -> None:
         del self._by_offset[parked.offset]
         if parked.blocks_key:
             del self._heads[parked.key]
+
+
+def _spread(due: Sequence[tuple[Instant, int]], now: Instant, random: Random, first: int) -> list[tuple[Instant, int]]:
+    overdue = sum(due_at <= now for due_at, _ in due) - first
+    span_us = round(min(max(overdue, 0) * SPREAD_S, SPREAD_MAX_S) * SECOND_US)
+    spread = [
+        (due_at if due_at > now or index < first else now + round(span_us * random.random()), offset)
+        for index, (due_at, offset) in enumerate(due)
+    ]
+    return spread

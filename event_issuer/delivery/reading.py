@@ -1,11 +1,13 @@
 """One partition of the log as a lane reads it: with patience while the log is away. Knows nothing of order or keys."""
 
 import asyncio
+from collections.abc import Callable
 from typing import Final
 
 import structlog
 
 from event_issuer.delivery.pins import Pin
+from event_issuer.domain.cursor import Cursor
 from event_issuer.domain.errors import Unavailable
 from event_issuer.eventlog.protocol import EventLog, LogRecord, Page
 
@@ -49,6 +51,21 @@ class PartitionReader:
         """The record at an offset that was read before; None when retention took it."""
         page = await self.read_again(offset)
         return page.records[0] if page.records and page.records[0].offset == offset else None
+
+    async def settled_with_key(
+        self, key: str, offset: int, cursor: Cursor, is_wanted: Callable[[LogRecord], bool]
+    ) -> LogRecord | None:
+        """The first wanted record of a key, from `offset` on, that the cursor has settled; None when there is none.
+
+        The cursor knows them, also those that this process has not yet read since it opened the lane.
+        """
+        while offset < cursor.end:
+            page = await self.read_again(offset)
+            for record in page.records:
+                if record.event.partitionkey == key and cursor.is_settled(record.offset) and is_wanted(record):
+                    return record
+            offset = page.next_offset
+        return None
 
     async def _pause(self, problem: str) -> None:
         logger.warning("log unavailable", partition=self._partition_id, problem=problem)

@@ -17,8 +17,9 @@ from event_issuer.db.database import Database
 from event_issuer.db.resettling import after_take_back
 from event_issuer.db.settling import LeaseLost, Settlement, settle
 from event_issuer.db.work import Dialect, Row, Work
-from event_issuer.delivery.attempt import Attempt, AttemptKind
+from event_issuer.delivery.attempt import Attempt
 from event_issuer.delivery.exposure import Exposure
+from event_issuer.delivery.health import HealthRecord
 from event_issuer.delivery.leases import Lease
 from event_issuer.delivery.parked import Parked
 from event_issuer.delivery.pins import Filtered
@@ -53,6 +54,8 @@ class _Batch:
     attempts: list[tuple[SettlingLane, Attempt]] = field(default_factory=list)
     parked: dict[Parked, SettlingLane] = field(default_factory=dict)
     failures: list[tuple[SettlingLane, Attempt]] = field(default_factory=list)
+    errors: list[tuple[SettlingLane, Row]] = field(default_factory=list)
+    health: dict[int, tuple[SettlingLane, Row]] = field(default_factory=dict)  # by subscription
     is_repeated: bool = False
 
     def __bool__(self) -> bool:
@@ -63,6 +66,8 @@ class _Batch:
         self.attempts += later.attempts
         self.parked |= later.parked
         self.failures += later.failures
+        self.errors += later.errors
+        self.health |= later.health
 
     def without(self, leases: frozenset[Lease]) -> "_Batch":
         return _Batch(
@@ -70,6 +75,8 @@ class _Batch:
             [(lane, attempt) for lane, attempt in self.attempts if lane.lease not in leases],
             {parked: lane for parked, lane in self.parked.items() if lane.lease not in leases},
             [(lane, failure) for lane, failure in self.failures if lane.lease not in leases],
+            [(lane, error) for lane, error in self.errors if lane.lease not in leases],
+            {id_: (lane, row) for id_, (lane, row) in self.health.items() if lane.lease not in leases},
             self.is_repeated,
         )
 
@@ -117,6 +124,17 @@ class Settler:
         """The endpoint is gone: the subscription fails; the event stays unsettled for whoever starts it again."""
         self._gathering.failures.append((lane, attempt))
         self.add(lane, attempt)
+
+    def complain(self, lane: SettlingLane, attempt: Attempt) -> None:
+        """The owner has something to repair: an error record of the subscription."""
+        self._gathering.errors.append((lane, _error_row(attempt)))
+        self._gathering.lanes.add(lane)
+
+    def keep_health(self, lane: SettlingLane, subscription_id: int, record: HealthRecord) -> None:
+        """The endpoint's health has changed; of several records of one moment the last one is kept."""
+        self._gathering.health[subscription_id] = (lane, _health_row(subscription_id, record))
+        self._gathering.lanes.add(lane)
+        self._pressing.set()
 
     async def run(self) -> None:
         while True:
@@ -189,6 +207,8 @@ class Settler:
         settlement.attempts = [_attempt_row(attempt) for _, attempt in batch.attempts]
         settlement.lanes = [_lane_row(lane) for lane in batch.lanes]
         settlement.failures = [_failure_row(attempt) for _, attempt in batch.failures]
+        settlement.errors = [row for _, row in batch.errors]
+        settlement.health = [batch.health[id_][1] for id_ in sorted(batch.health)]
         for parked in batch.parked:
             _sort_parked(settlement, parked)
         work = settle(self._database.dialect, self._owner, settlement, self._clock())
@@ -228,7 +248,7 @@ def _attempt_row(attempt: Attempt) -> Row:
         attempt.subscription_id,
         record.partition_id,
         record.offset,
-        AttemptKind.DELIVERY.value,
+        attempt.kind.value,
         attempt.number,
         attempt.started_at,
         attempt.duration_us,
@@ -238,6 +258,16 @@ def _attempt_row(attempt: Attempt) -> Row:
         outcome.response_excerpt,
         attempt.trace_id,
     )
+
+
+def _error_row(attempt: Attempt) -> Row:
+    message = f"{attempt.outcome.error} It does not accept our credentials; give new ones."
+    return (attempt.subscription_id, message, attempt.trace_id, attempt.outcome.http_status)
+
+
+def _health_row(subscription_id: int, record: HealthRecord) -> Row:
+    frozen = (record.frozen_us, record.frozen_since)
+    return (subscription_id, record.probe_step, record.probe_at, record.paused_until, record.pauses, *frozen)
 
 
 def _failure_row(attempt: Attempt) -> Row:

@@ -97,8 +97,16 @@ class ContentMode(StrEnum):
 
 
 class Ordering(StrEnum):
-    PER_KEY = "PER_KEY"
+    PER_KEY = "PER_KEY"  # the first deliveries of a partition key in log order
     NONE = "NONE"
+    STRICT = "STRICT"  # one event of a partition after the other
+
+
+class OnDeadLetter(StrEnum):
+    """What becomes of a key whose head is a dead letter."""
+
+    CONTINUE = "CONTINUE"
+    HOLD_KEY = "HOLD_KEY"  # it stays blocked until the owner has retried or discarded the head
 
 
 class Verification(StrEnum):
@@ -106,47 +114,65 @@ class Verification(StrEnum):
     NONE = "NONE"
 
 
-@dataclass(frozen=True, slots=True)
-class DeliverySettings:
-    """How a subscription wants its events sent. `retry_delays_s[n]` is the pause after attempt n + 1.
-
-    With a `schema_version`, only those that keep this version of their type's contract.
-    """
-
-    max_in_flight: int
-    timeout_s: float
-    retry_delays_s: tuple[float, ...]
-    schema_version: int | None = None
-
-    def __post_init__(self) -> None:
-        if not 1 <= self.max_in_flight <= MAX_IN_FLIGHT_MAX:
-            raise BadInput(f"maxInFlight is 1 to {MAX_IN_FLIGHT_MAX}, not {self.max_in_flight}.")
-        if not TIMEOUT_MIN_S <= self.timeout_s <= TIMEOUT_MAX_S:
-            raise BadInput(f"timeoutSeconds is {TIMEOUT_MIN_S} to {TIMEOUT_MAX_S}, not {self.timeout_s}.")
-        if len(self.retry_delays_s) > RETRIES_MAX:
-            raise BadInput(f"A schedule has at most {RETRIES_MAX} delays, not {len(self.retry_delays_s)}.")
-        for delay in self.retry_delays_s:
-            if not 0 <= delay <= RETRY_DELAY_MAX_S:
-                raise BadInput(f"A retry delay is 0 to {RETRY_DELAY_MAX_S} seconds, not {delay}.")
-
-        if self.schema_version is not None and self.schema_version < 1:
-            raise BadInput(f"Schema versions are numbered from 1, so that there is no {self.schema_version}.")
-
-    @classmethod
-    def from_json(cls, text: str) -> "DeliverySettings":
-        members = json.loads(text)
-        delays_s = tuple(members["retry_delays_s"])
-        return cls(members["max_in_flight"], members["timeout_s"], delays_s, members.get("schema_version"))
-
-    def to_json(self) -> str:
-        return json.dumps(asdict(self))
-
+# Standard Webhooks, "Deliverability and reliability": the example schedule.
+STANDARD_RETRY_DELAYS_S: Final = (5.0, 300.0, 1800.0, 7200.0, 18000.0, 36000.0, 50400.0, 72000.0, 86400.0)
 
 MAX_IN_FLIGHT_MAX: Final = 256  # more open requests to one endpoint is an attack on it
 TIMEOUT_MIN_S: Final = 0.1
 TIMEOUT_MAX_S: Final = 60.0  # a request holds a slot and a connection for so long
 RETRIES_MAX: Final = 50
 RETRY_DELAY_MAX_S: Final = 7 * 24 * 3600.0
+RETRY_AGE_MAX_S: Final = 30 * 24 * 3600.0  # dead letters are kept for as long
+REQUESTS_PER_SECOND_MIN: Final = 0.001  # one in some 17 minutes; whoever wants fewer stops the subscription
+REQUESTS_PER_SECOND_MAX: Final = 10_000.0
 
-# Standard Webhooks, "Deliverability and reliability": the example schedule.
-STANDARD_RETRY_DELAYS_S: Final = (5.0, 300.0, 1800.0, 7200.0, 18000.0, 36000.0, 50400.0, 72000.0, 86400.0)
+
+@dataclass(frozen=True, slots=True)
+class DeliverySettings:
+    """How a subscription wants its events sent. `retry_delays_s[n]` is the longest pause after attempt n + 1.
+
+    An event that is older than `retry_age_max_s` since its first failure is not tried again, and one that the endpoint
+    refused not after `refused_attempts_max` attempts. With a `schema_version`, only those that keep this version of
+    their type's contract. Raises BadInput for a value out of its bounds.
+    """
+
+    max_in_flight: int
+    timeout_s: float
+    retry_delays_s: tuple[float, ...]
+    schema_version: int | None = None
+    retry_age_max_s: float = 7 * 24 * 3600.0
+    refused_attempts_max: int = 3
+    requests_per_second: float | None = None
+    on_dead_letter: OnDeadLetter = OnDeadLetter.CONTINUE
+
+    def __post_init__(self) -> None:
+        _check("maxInFlight", self.max_in_flight, 1, MAX_IN_FLIGHT_MAX)
+        _check("timeoutSeconds", self.timeout_s, TIMEOUT_MIN_S, TIMEOUT_MAX_S)
+        if len(self.retry_delays_s) > RETRIES_MAX:
+            raise BadInput(f"A schedule has at most {RETRIES_MAX} delays, not {len(self.retry_delays_s)}.")
+        for delay in self.retry_delays_s:
+            if not 0 <= delay <= RETRY_DELAY_MAX_S:
+                raise BadInput(f"A retry delay is 0 to {RETRY_DELAY_MAX_S} seconds, not {delay}.")
+        _check("maxAgeSeconds", self.retry_age_max_s, 0, RETRY_AGE_MAX_S)
+        _check("refusedAttemptsMax", self.refused_attempts_max, 1, RETRIES_MAX + 1)
+        if self.requests_per_second is not None:
+            _check("requestsPerSecond", self.requests_per_second, REQUESTS_PER_SECOND_MIN, REQUESTS_PER_SECOND_MAX)
+        if self.schema_version is not None and self.schema_version < 1:
+            raise BadInput(f"Schema versions are numbered from 1, so that there is no {self.schema_version}.")
+
+    @classmethod
+    def from_json(cls, text: str) -> "DeliverySettings":
+        """What an earlier program did not know of takes its default."""
+        members = json.loads(text)
+        members["retry_delays_s"] = tuple(members["retry_delays_s"])
+        if "on_dead_letter" in members:
+            members["on_dead_letter"] = OnDeadLetter(members["on_dead_letter"])
+        return cls(**members)
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self))
+
+
+def _check(name: str, value: float, least: float, most: float) -> None:
+    if not least <= value <= most:
+        raise BadInput(f"{name} is {least} to {most}, not {value}.")

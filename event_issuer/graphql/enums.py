@@ -125,6 +125,19 @@ class ContentMode(Enum):
 class Ordering(Enum):
     PER_KEY = value(subscriptions.Ordering.PER_KEY.value, "In log order per partition key, one at a time (default).")
     NONE = value(subscriptions.Ordering.NONE.value, "As fast as the endpoint takes them.")
+    STRICT = value(
+        subscriptions.Ordering.STRICT.value,
+        "Everything in log order per partition, one at a time; a failure holds up all.",
+    )
+
+
+@strawberry.enum(description="What becomes of a key whose head is a dead letter.")
+class OnDeadLetter(Enum):
+    CONTINUE = value(subscriptions.OnDeadLetter.CONTINUE.value, "The events behind it follow (default).")
+    HOLD_KEY = value(
+        subscriptions.OnDeadLetter.HOLD_KEY.value,
+        "The key stays blocked until the dead letter is retried with success, or discarded.",
+    )
 
 
 @strawberry.enum(description="How an endpoint agrees to receive.")
@@ -137,6 +150,7 @@ class VerificationMethod(Enum):
 @strawberry.enum(description="Why a request was sent.")
 class AttemptKind(Enum):
     DELIVERY = value("DELIVERY", "To deliver an event.")
+    PROBE = value("PROBE", "To see whether an endpoint that failed is back; the event spends no attempt on it.")
 
 
 @strawberry.enum(description="What came of a request.")

@@ -15,44 +15,18 @@ from event_issuer.graphql import connections
 from event_issuer.graphql.connections import After, Before, Connection, First, Last, connection
 from event_issuer.graphql.context import Asked
 from event_issuer.graphql.deliveries import DeliveryAttempt, Lag, ParkedEvent, SubscriptionError
+from event_issuer.graphql.delivery_settings import DeliverySettingsInput, DeliverySettingsType
 from event_issuer.graphql.enums import ContentMode, Ordering, VerificationMethod, WebhookSubscriptionStatus
 from event_issuer.graphql.events import StartFromInput
-from event_issuer.graphql.fields import field, maybe
+from event_issuer.graphql.fields import field
 from event_issuer.graphql.ids import encode_id
 from event_issuer.graphql.scalars import URL, DateTime
-from event_issuer.resolvers.subscription_changes import UNSET, DeliveryChange, Maybe, SubscriptionChange, Value
+from event_issuer.resolvers.subscription_changes import UNSET, Maybe, SubscriptionChange, Value
 from event_issuer.resolvers.subscriptions import ERRORS_MAX, CreatedSubscription, SubscriptionSpec
 
 Translated = TypeVar("Translated")
 
 ERRORS_SHOWN: Final = 10  # the last ones tell what is wrong now
-
-
-@strawberry.type(description="When a failed event is tried again.")
-class RetrySettings:
-    delays_seconds: list[float] = strawberry.field(
-        description="The pause before each further attempt; after the last one the event is a dead letter."
-    )
-
-
-@strawberry.type(name="DeliverySettings", description="How a subscription's events are sent.")
-class DeliverySettingsType:  # `DeliverySettings` is the domain's
-    max_in_flight: int = strawberry.field(description="Requests to the endpoint at a time.")
-    timeout_seconds: float = strawberry.field(description="For one request with its whole response.")
-    retry: RetrySettings = strawberry.field(description="When a failed event is tried again.")
-    schema_version: int | None = strawberry.field(
-        description="Only events that keep this schema version of their type are sent; null for all."
-    )
-
-    @classmethod
-    def of(cls, settings: DeliverySettings) -> "DeliverySettingsType":
-        retry = RetrySettings(delays_seconds=list(settings.retry_delays_s))
-        return cls(
-            max_in_flight=settings.max_in_flight,
-            timeout_seconds=settings.timeout_s,
-            retry=retry,
-            schema_version=settings.schema_version,
-        )
 
 
 @strawberry.type(description="How we prove to the endpoint who we are. Never a secret.")
@@ -155,35 +129,6 @@ class WebhookAuthenticationInput:
 
     def credential(self) -> BasicCredentials | None:
         return BasicCredentials(self.basic.username, self.basic.password) if self.basic else None
-
-
-@strawberry.input(description="When a failed event is tried again.")
-class RetrySettingsInput:
-    delays_seconds: list[float] | None = strawberry.field(
-        default=strawberry.UNSET, description="The pause before each further attempt; null for the server's schedule."
-    )
-
-
-@strawberry.input(description="All optional: absent stays as it is, null is the server's default.")
-class DeliverySettingsInput:
-    max_in_flight: int | None = strawberry.field(default=strawberry.UNSET, description="Requests at a time.")
-    timeout_seconds: float | None = strawberry.field(default=strawberry.UNSET, description="For one request.")
-    retry: RetrySettingsInput | None = strawberry.field(default=strawberry.UNSET, description="When to try again.")
-    schema_version: int | None = strawberry.field(
-        default=strawberry.UNSET,
-        description="Send only events that keep this schema version, which each of the event types has; null for all.",
-    )
-
-    def change(self) -> DeliveryChange:
-        delays: Maybe[tuple[float, ...]] = UNSET
-        if self.retry is None:
-            delays = None
-        elif self.retry is not strawberry.UNSET:
-            wish = maybe(self.retry.delays_seconds)
-            delays = tuple(wish) if isinstance(wish, list) else wish
-        return DeliveryChange(
-            maybe(self.max_in_flight), maybe(self.timeout_seconds), delays, maybe(self.schema_version)
-        )
 
 
 @strawberry.input(description="A new subscription.")

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from event_issuer.db import deliveries as sql
 from event_issuer.db import subscriptions
 from event_issuer.db.database import Database
-from event_issuer.db.tables import Attempt, ParkedEvent
+from event_issuer.db.tables import Attempt, ParkedEvent, Subscription
 from event_issuer.domain.access import Action, Caller
 from event_issuer.domain.cursor import Cursor
 from event_issuer.domain.errors import NotFound
 from event_issuer.domain.paging import PageRequest, Slice
-from event_issuer.domain.time import SECOND_US, Clock
+from event_issuer.domain.time import SECOND_US, Clock, Instant
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +39,11 @@ class Deliveries:
 
     async def parked_events(self, caller: Caller, subscription_id: int, request: PageRequest) -> Slice[ParkedEvent]:
         """The oldest first, dead letters among them. Raises NotFound."""
-        await self._authorise_owner(caller, subscription_id)
-        return await sql.parked_events(subscription_id, request)
+        owned = await self._authorise_owner(caller, subscription_id)
+        found = await sql.parked_events(subscription_id, request)
+        for row in found.items:
+            self._tell_wall_time(owned, row)
+        return found
 
     async def attempt(self, caller: Caller, subscription_id: int, attempt_id: int) -> Attempt | None:
         """Raises NotFound for a subscription that is not there."""
@@ -49,8 +52,11 @@ class Deliveries:
 
     async def parked_event(self, caller: Caller, subscription_id: int, parked_id: int) -> ParkedEvent | None:
         """Raises NotFound for a subscription that is not there."""
-        await self._authorise_owner(caller, subscription_id)
-        return await sql.parked_event(subscription_id, parked_id)
+        owned = await self._authorise_owner(caller, subscription_id)
+        row = await sql.parked_event(subscription_id, parked_id)
+        if row is not None:
+            self._tell_wall_time(owned, row)
+        return row
 
     async def lag(self, caller: Caller, subscription_id: int) -> Lag:
         """Raises NotFound."""
@@ -67,7 +73,17 @@ class Deliveries:
         seconds = 0.0 if oldest is None else max(0, self._clock() - oldest) / SECOND_US
         return Lag(events, seconds, parked, dead_lettered, filtered, last_filtered)
 
-    async def _authorise_owner(self, caller: Caller, subscription_id: int) -> None:
+    async def _authorise_owner(self, caller: Caller, subscription_id: int) -> Subscription:
         caller.authorise(Action.MANAGE_SUBSCRIPTIONS)
-        if await subscriptions.by_id(caller.tenant_id, subscription_id) is None:
+        owned = await subscriptions.by_id(caller.tenant_id, subscription_id)
+        if owned is None:
             raise NotFound("There is no such subscription.")
+        return owned
+
+    def _tell_wall_time(self, owned: Subscription, row: ParkedEvent) -> None:
+        """Parked events keep their subscription's own time, which stands still while nothing is due."""
+        due_at: Instant | None = row.next_attempt_at_us
+        if due_at is not None:
+            since: Instant | None = owned.frozen_since_us
+            still_us = 0 if since is None else max(0, self._clock() - since)
+            row.next_attempt_at_us = due_at + owned.frozen_us + still_us

@@ -5,7 +5,7 @@ as it is; None unsets it.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from enum import Enum
 from ipaddress import ip_network
 from typing import Final, TypeAlias, TypedDict, TypeVar
@@ -13,7 +13,7 @@ from typing import Final, TypeAlias, TypedDict, TypeVar
 from event_issuer.db.subscriptions import CurrentSubscription, Decision
 from event_issuer.domain.credentials import ApiKeyHeader, BasicCredentials, Credentials
 from event_issuer.domain.errors import BadInput
-from event_issuer.domain.subscriptions import Command, DeliverySettings, Ordering, Status, transition
+from event_issuer.domain.subscriptions import Command, DeliverySettings, OnDeadLetter, Ordering, Status, transition
 from event_issuer.domain.time import Instant
 from event_issuer.egress.addresses import AddressRules
 from event_issuer.egress.urls import parse_target
@@ -34,21 +34,22 @@ Maybe: TypeAlias = Value | Unset | None
 
 @dataclass(frozen=True, slots=True)
 class DeliveryChange:
-    """Parts of the delivery settings; None takes the server's default."""
+    """Parts of the delivery settings, by the same names; None takes the server's default."""
 
     max_in_flight: Maybe[int] = UNSET
     timeout_s: Maybe[float] = UNSET
     retry_delays_s: Maybe[tuple[float, ...]] = UNSET
     schema_version: Maybe[int] = UNSET
+    retry_age_max_s: Maybe[float] = UNSET
+    refused_attempts_max: Maybe[int] = UNSET
+    requests_per_second: Maybe[float] = UNSET
+    on_dead_letter: Maybe[OnDeadLetter] = UNSET
 
     def applied(self, to: DeliverySettings, defaults: DeliverySettings) -> DeliverySettings:
         """Raises BadInput for a value out of its bounds."""
-        return DeliverySettings(
-            max_in_flight=_chosen(self.max_in_flight, to.max_in_flight, defaults.max_in_flight),
-            timeout_s=_chosen(self.timeout_s, to.timeout_s, defaults.timeout_s),
-            retry_delays_s=_chosen(self.retry_delays_s, to.retry_delays_s, defaults.retry_delays_s),
-            schema_version=_chosen(self.schema_version, to.schema_version, defaults.schema_version),
-        )
+        wishes = {field.name: getattr(self, field.name) for field in fields(self)}
+        chosen = {name: getattr(defaults, name) if wish is None else wish for name, wish in wishes.items()}
+        return replace(to, **{name: value for name, value in chosen.items() if value is not UNSET})
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,9 +172,3 @@ def credential_columns(credentials: Credentials, sealer: Sealer) -> CredentialCo
 def check_application_id(application_id: str) -> None:
     if not 0 < len(application_id) <= APPLICATION_ID_LENGTH_MAX:
         raise BadInput(f"applicationId has 1 to {APPLICATION_ID_LENGTH_MAX} characters, not {len(application_id)}.")
-
-
-def _chosen(wish: Maybe[Value], present: Value, default: Value) -> Value:
-    if isinstance(wish, Unset):
-        return present
-    return default if wish is None else wish

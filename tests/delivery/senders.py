@@ -98,7 +98,7 @@ class ScriptedSender:
         return sent
 
 
-def failing(*event_ids: str, status: int = 503, times: int = 10**9) -> Script:
+def failing(*event_ids: str, status: int = 500, times: int = 10**9) -> Script:
     """These events fail that often; others, and these afterwards, are delivered."""
 
     def script(sent: Sent) -> Response:

@@ -98,7 +98,7 @@ async def test_a_failing_key_blocks_only_itself(world: World, sender: ScriptedSe
             world.clock.now,
             None,
             "RETRY",
-            "The endpoint answered 503.",
+            "The endpoint answered 500.",
         )
     ]
 

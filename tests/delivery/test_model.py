@@ -87,13 +87,14 @@ class Life:
         self.failure_rate = 0.0
         self.sender.release()
         self.rig.database.refuse = self.rig.database.silence = 0
-        waiting = True
-        while waiting:
-            await self.rig.settle_down()
+        while not await self._has_ended():
             self.world.clock.advance(4)
-            waiting = bool(
-                await self.world.rows("SELECT id FROM parked_events WHERE dead_lettered_at_us IS NULL LIMIT 1")
-            )
+
+    async def _has_ended(self) -> bool:
+        await self.rig.settle_down()
+        behind = "lanes JOIN log_heads USING (partition_id) WHERE lanes.next_offset < log_heads.next_offset"
+        waiting = await self.world.rows("SELECT 1 FROM parked_events WHERE dead_lettered_at_us IS NULL LIMIT 1")
+        return not waiting and not await self.world.rows(f"SELECT 1 FROM {behind} LIMIT 1")
 
 
 async def test_nothing_is_lost_or_out_of_order(world: World, store: str) -> None:

@@ -1,59 +1,112 @@
-"""The judge's table: the one in the code, cell by cell, is the one that the documents print."""
+"""The judge's table: the one in the code is the one that the documents print, and every status has its row."""
 
-import re
 from pathlib import Path
 
 import pytest
 
-from event_issuer.delivery.outcome import ERROR_LENGTH_MAX, EXCERPT_BYTES_MAX, Outcome, OutcomeKind, judge
-from event_issuer.egress.messages import FailureKind
-from tests.delivery.senders import answer, failure
+from event_issuer.delivery.outcome import (
+    ERROR_LENGTH_MAX,
+    EXCERPT_BYTES_MAX,
+    PAUSE_MAX_S,
+    Outcome,
+    OutcomeKind,
+    judge,
+    judge_table,
+)
+from event_issuer.egress.messages import FailureKind, Response
+from tests.delivery.senders import TIMINGS, answer, failure
+from tests.delivery.world import STARTED_AT
 
 PAGE = (Path(__file__).parents[2] / "docs" / "delivery.md").read_text("utf-8")
-TABLE = PAGE.partition("| answer | outcome |")[2].partition("\n\n")[0]
+NOW = STARTED_AT
 
 
-def documented() -> dict[int, str]:
-    """Status → outcome as the table says; what it does not name is "every other status"."""
-    rows = re.findall(r"^\| ([^|]+) \| ([A-Z]+) \|", TABLE, re.MULTILINE)
-    found: dict[int, str] = {}
-    (other,) = (kind for statuses, kind in rows if "every other status" in statuses)
-    for statuses, kind in rows:
-        for status in re.findall(r"\b\d(?:\d\d|xx)\b", statuses):
-            numbers = range(int(status[0]) * 100, int(status[0]) * 100 + 100) if "x" in status else [int(status)]
-            for number in numbers:
-                if "x" not in status or number not in found:
-                    found[number] = kind
-    return {status: found.get(status, other) for status in range(100, 600)}
+def with_header(status: int, name: str, value: str) -> Response:
+    return Response(status, [(name.encode(), value.encode())], b"", TIMINGS)
 
 
-def test_every_status_has_the_outcome_that_is_documented() -> None:
-    assert {status: judge(answer(status)).kind.value for status in range(100, 600)} == documented()
+def test_the_documents_print_the_table() -> None:
+    assert judge_table() in PAGE
 
 
-def test_the_documented_table_names_what_matters() -> None:
-    table = documented()
-    assert [status for status, kind in table.items() if kind == "DELIVERED"] == list(range(200, 300))
-    assert [status for status, kind in table.items() if kind == "REFUSED"] == [400, 413, 415, 422]
-    assert [status for status, kind in table.items() if kind == "GONE"] == [410]
+def test_every_status_has_its_outcome() -> None:
+    kinds: dict[str, list[int]] = {}
+    for status in range(100, 600):
+        kinds.setdefault(judge(answer(status), NOW).kind.value, []).append(status)
+    others = kinds.pop("RETRY")
+    assert kinds == {"DELIVERED": list(range(200, 300)), "REFUSED": [400, 413, 415, 422], "GONE": [410]}
+    assert len(others) == 500 - 100 - 4 - 1
+
+
+def test_what_counts_against_the_endpoint() -> None:
+    counting = {status for status in range(100, 600) if judge(answer(status), NOW).counts_against_endpoint}
+    assert counting == set(range(100, 600)) - set(range(200, 300)) - {400, 410, 413, 415, 422}
+
+
+def test_only_missing_rights_are_slow() -> None:
+    assert [status for status in range(100, 600) if judge(answer(status), NOW).is_slow] == [401, 403]
+
+
+@pytest.mark.parametrize(
+    ("value", "pause_s"),
+    [
+        ("0", 0.0),
+        ("120", 120.0),
+        (" 7 ", 7.0),
+        ("999999999999", PAUSE_MAX_S),
+        ("Thu, 09 Oct 2025 08:54:20 GMT", 60.0),
+        ("Thu, 09 Oct 2025 08:53:20 GMT", 0.0),
+        ("Thu, 09 Oct 2024 08:53:20 GMT", 0.0),
+        ("Fri, 09 Oct 2099 08:53:20 GMT", PAUSE_MAX_S),
+    ],
+)
+@pytest.mark.parametrize("status", [429, 503])
+def test_an_endpoint_may_ask_for_a_pause(status: int, value: str, pause_s: float) -> None:
+    outcome = judge(with_header(status, "Retry-After", value), NOW)
+    assert (outcome.kind, outcome.pause_s, outcome.counts_against_endpoint) == (OutcomeKind.RETRY, pause_s, False)
+
+
+@pytest.mark.parametrize("value", ["", "-1", "1.5", "soon", "Thu, 99 Oct 2025 08:54:20 GMT", "²"])
+def test_a_pause_that_cannot_be_read_is_none(value: str) -> None:
+    outcome = judge(with_header(503, "retry-after", value), NOW)
+    assert (outcome.pause_s, outcome.counts_against_endpoint) == (None, True)
+
+
+def test_only_429_and_503_pause() -> None:
+    assert [s for s in range(100, 600) if judge(with_header(s, "retry-after", "5"), NOW).pause_s is not None] == [
+        429,
+        503,
+    ]
+
+
+def test_an_endpoint_may_refuse_this_event_or_all() -> None:
+    aborted = judge(with_header(500, "webhook-delivery", "abort-message"), NOW)
+    assert (aborted.kind, aborted.is_final, aborted.counts_against_endpoint) == (OutcomeKind.REFUSED, True, False)
+    disabled = judge(with_header(503, "Webhook-Delivery", " Disable "), NOW)
+    assert (disabled.kind, disabled.is_final) == (OutcomeKind.GONE, False)
+    assert judge(with_header(200, "webhook-delivery", "disable"), NOW) == Outcome(OutcomeKind.DELIVERED, 200)
+    assert judge(with_header(500, "webhook-delivery", "whatever"), NOW).kind is OutcomeKind.RETRY
 
 
 def test_a_delivered_event_keeps_no_excerpt() -> None:
-    assert judge(answer(204, b"thanks")) == Outcome(OutcomeKind.DELIVERED, 204)
+    assert judge(answer(204, b"thanks"), NOW) == Outcome(OutcomeKind.DELIVERED, 204)
 
 
 def test_an_excerpt_is_text_and_bounded() -> None:
-    outcome = judge(answer(500, b"\xc3\xa4\xff\x00" + b"x" * EXCERPT_BYTES_MAX))
+    outcome = judge(answer(500, b"\xc3\xa4\xff\x00" + b"x" * EXCERPT_BYTES_MAX), NOW)
+    excerpt = "ä\ufffd\ufffd" + "x" * (EXCERPT_BYTES_MAX - 4)
     assert outcome == Outcome(
-        OutcomeKind.RETRY, 500, "The endpoint answered 500.", "ä\ufffd\ufffd" + "x" * (EXCERPT_BYTES_MAX - 4)
+        OutcomeKind.RETRY, 500, "The endpoint answered 500.", excerpt, counts_against_endpoint=True
     )
-    assert judge(answer(500)).response_excerpt is None
+    assert judge(answer(500), NOW).response_excerpt is None
 
 
 @pytest.mark.parametrize("kind", FailureKind)
 def test_no_answer_is_tried_again(kind: FailureKind) -> None:
-    assert judge(failure(kind, "it happened")) == Outcome(OutcomeKind.RETRY, error=f"{kind}: it happened")
+    assert judge(failure(kind, "it happened"), NOW) == Outcome(
+        OutcomeKind.RETRY, error=f"{kind}: it happened", counts_against_endpoint=True
+    )
 
 
 def test_a_long_message_is_cut() -> None:
-    assert len(judge(failure(FailureKind.TLS, "x" * 1_000)).error or "") == ERROR_LENGTH_MAX
+    assert len(judge(failure(FailureKind.TLS, "x" * 1_000), NOW).error or "") == ERROR_LENGTH_MAX

@@ -11,7 +11,7 @@ from event_issuer.delivery import handshake, upkeep
 from event_issuer.delivery.attempt import INTERNAL
 from event_issuer.delivery.lane import PARKED_MAX
 from event_issuer.delivery.outcome import Outcome, OutcomeKind
-from event_issuer.delivery.retry import JITTER, REFUSED_ATTEMPTS_MAX, next_attempt_at
+from event_issuer.delivery.retry import SLOW_RETRY_S, next_attempt_at
 from event_issuer.domain.subscriptions import STANDARD_RETRY_DELAYS_S, DeliverySettings
 from event_issuer.domain.time import SECOND_US
 from tests.delivery.world import SETTINGS
@@ -34,28 +34,43 @@ class Fixed(Random):
         return self._value
 
 
-def pause_s(settings: DeliverySettings, outcome: Outcome, attempts: int, chance: float) -> float | None:
-    due_at = next_attempt_at(settings, outcome, attempts, 1_000 * SECOND_US, Fixed(chance))
+def pause_s(
+    settings: DeliverySettings, outcome: Outcome, attempts: int, chance: float, age_s: float = 0.0
+) -> float | None:
+    age_us, now = round(age_s * SECOND_US), 1_000 * SECOND_US
+    due_at = next_attempt_at(settings, outcome, attempts, age_us, now, Fixed(chance))
     return None if due_at is None else due_at / SECOND_US - 1_000
 
 
 @pytest.mark.parametrize(("attempts", "delay_s"), list(enumerate(STANDARD_RETRY_DELAYS_S, 1)))
-def test_the_pause_is_the_schedule_and_up_to_a_fifth(attempts: int, delay_s: float) -> None:
-    assert pause_s(STANDARD, RETRY, attempts, 0.0) == delay_s
-    assert pause_s(STANDARD, RETRY, attempts, 0.5) == pytest.approx(delay_s * 1.1)
-    assert JITTER == 0.2
+def test_the_pause_is_any_part_of_the_scheduled_delay(attempts: int, delay_s: float) -> None:
+    for chance in (0.0, 0.25, 1.0):
+        assert pause_s(STANDARD, RETRY, attempts, chance) == pytest.approx(delay_s * chance)
 
 
 @pytest.mark.parametrize("delays_s", [(), (1.0,), STANDARD_RETRY_DELAYS_S])
 def test_after_the_schedule_there_is_no_further_attempt(delays_s: tuple[float, ...]) -> None:
     settings = replace(SETTINGS, retry_delays_s=delays_s)
-    due = [pause_s(settings, RETRY, attempts, 0.0) for attempts in range(1, len(settings.retry_delays_s) + 3)]
+    due = [pause_s(settings, RETRY, attempts, 1.0) for attempts in range(1, len(settings.retry_delays_s) + 3)]
     assert due == [*delays_s, None, None]
 
 
-def test_a_refused_event_is_tried_three_times() -> None:
-    assert [pause_s(STANDARD, REFUSED, attempts, 0.0) for attempts in (1, 2, 3, 4)] == [5.0, 300.0, None, None]
-    assert REFUSED_ATTEMPTS_MAX == 3
+def test_a_refused_event_is_tried_three_times_unless_the_settings_say_otherwise() -> None:
+    assert [pause_s(STANDARD, REFUSED, attempts, 1.0) for attempts in (1, 2, 3, 4)] == [5.0, 300.0, None, None]
+    once = replace(STANDARD, refused_attempts_max=1)
+    assert pause_s(once, REFUSED, 1, 1.0) is None
+
+
+def test_an_event_that_has_grown_too_old_is_not_tried_again() -> None:
+    settings = replace(STANDARD, retry_age_max_s=400.0)
+    assert pause_s(settings, RETRY, 2, 1.0, age_s=100.0) == 300.0
+    assert pause_s(settings, RETRY, 2, 1.0, age_s=100.1) is None
+    assert pause_s(settings, RETRY, 2, 0.5, age_s=250.0) == 150.0
+
+
+def test_what_somebody_has_to_repair_is_not_tried_soon() -> None:
+    missing_rights = Outcome(OutcomeKind.RETRY, 401, is_slow=True)
+    assert [pause_s(STANDARD, missing_rights, attempts, 0.5) for attempts in (1, 2, 3)] == [300.0, 300.0, 900.0]
 
 
 def test_our_own_fault_is_not_tried_again() -> None:
@@ -74,8 +89,9 @@ def test_the_documents_print_the_bounds() -> None:
     delays = re.findall(r"(\d+) (s|min)", list_of_delays)
     assert tuple(int(number) * UNITS_S[unit] for number, unit in delays) == handshake.RETRY_DELAYS_S
     assert f"no answer within {handshake.TIMEOUT_S:g} seconds" in words
-    assert f"a dead letter after {REFUSED_ATTEMPTS_MAX} attempts" in words
-    assert f"A subscription may have {PARKED_MAX:,} parked events on each partition" in words
+    assert f"`refusedAttemptsMax` attempts, {SETTINGS.refused_attempts_max} where nobody says" in words
+    assert f"but not sooner than in {SLOW_RETRY_S / 60:g} min" in words
+    assert f"A subscription may have {PARKED_MAX:,} parked events" in words
     assert f"The newest {upkeep.ATTEMPTS_KEPT:,} attempts of a subscription are kept, for at most 30 days" in words
     assert f"for 30 days (the newest {upkeep.DEAD_LETTERS_KEPT:,} of a subscription)" in words
     assert upkeep.ATTEMPTS_KEPT_S == upkeep.DEAD_LETTERS_KEPT_S == 30 * upkeep.DAY_S

@@ -268,10 +268,10 @@ async def test_a_lane_that_was_deleted_meanwhile_keeps_no_parked_event(
 async def test_a_large_batch_is_written_whole(world: World, sender: ScriptedSender) -> None:
     """More values than one statement of SQLite takes."""
     (partition_id,) = await world.partitions()
-    settings = replace(SETTINGS, retry_delays_s=())
+    settings = replace(SETTINGS, retry_delays_s=(), max_in_flight=256)
     rig = Rig(world, sender, exposure_max=10_000)
     await rig.open(await world.subscribe([partition_id], settings=settings))
-    sender.script = lambda sent: answer(503)
+    sender.script = lambda sent: answer(422)
     for _ in range(3):
         await world.produce(partition_id, *[None] * 1_000)
     await rig.carry()

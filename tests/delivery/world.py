@@ -10,6 +10,7 @@ from event_issuer.db.access import ensure_principal, ensure_tenant
 from event_issuer.db.changes import ChangeFeed, Topic, announce
 from event_issuer.db.database import Database
 from event_issuer.db.event_types import NewEventType, insert
+from event_issuer.db.lanes import move
 from event_issuer.db.subscriptions import LaneStart, NewSubscription
 from event_issuer.db.tables import Subscription
 from event_issuer.db.work import Row, Statement, Work, batches, insertion
@@ -17,7 +18,7 @@ from event_issuer.delivery.active import ActiveSubscription, activate
 from event_issuer.domain.credentials import Credentials
 from event_issuer.domain.events import CloudEvent
 from event_issuer.domain.records import new_record
-from event_issuer.domain.subscriptions import ContentMode, DeliverySettings, Ordering, Status, Verification
+from event_issuer.domain.subscriptions import Command, ContentMode, DeliverySettings, Ordering, Status, Verification
 from event_issuer.domain.time import SECOND_US, Instant
 from event_issuer.egress.addresses import AddressRules
 from event_issuer.eventlog.embedded import EmbeddedLog, open_embedded_log
@@ -128,6 +129,14 @@ class World:
         await self.database.run(altering())
         await self.feed.step()
 
+    async def stop(self, subscription_id: int) -> None:
+        """As its owner does, when nothing is under way."""
+        for command in (Command.STOP, Command.DRAINED):
+            assert await self.database.run(move(subscription_id, command, self.clock.now))
+
+    async def start(self, subscription_id: int) -> None:
+        assert await self.database.run(move(subscription_id, Command.START, self.clock.now))
+
     async def produce(self, partition_id: int, *keys: str | None) -> list[str]:
         """One event for each key, in one append; their ids."""
         ids = []
@@ -167,14 +176,14 @@ class World:
         return world
 
     def activate(self, row: Subscription) -> ActiveSubscription:
-        return activate(row, self.sealer, LOOPBACK, ORIGIN)
+        return activate(row, self.sealer, LOOPBACK, ORIGIN, self.clock, random.Random(5))
 
     async def rows(self, sql: str, *args: object) -> list[Row]:
         return [tuple(row) for row in await self.database.read(Statement(sql, args))]
 
 
 def activated(row: Subscription) -> ActiveSubscription:
-    return activate(row, Sealer(bytes(32)), LOOPBACK, ORIGIN)
+    return activate(row, Sealer(bytes(32)), LOOPBACK, ORIGIN, Clock(), random.Random(5))
 
 
 async def open_world(database: Database, clock: Clock | None = None) -> World:

@@ -1,0 +1,114 @@
+"""A subscription's delivery settings in the API, out and in. Knows no defaults and no bounds: the domain has them."""
+
+from typing import TypeVar
+
+import strawberry
+
+from event_issuer.domain import subscriptions
+from event_issuer.domain.subscriptions import DeliverySettings
+from event_issuer.graphql.enums import OnDeadLetter
+from event_issuer.graphql.fields import maybe
+from event_issuer.resolvers.subscription_changes import UNSET, DeliveryChange, Maybe
+
+Value = TypeVar("Value")
+
+
+@strawberry.type(description="When a failed event is tried again.")
+class RetrySettings:
+    delays_seconds: list[float] = strawberry.field(
+        description="The longest pause before each further attempt, of which a random part is waited; after the last "
+        "one the event is a dead letter."
+    )
+    max_age_seconds: float = strawberry.field(
+        description="An event that first failed so long ago is a dead letter, whatever attempts are left. Time "
+        "in which the subscription is stopped or its endpoint is down does not count."
+    )
+    refused_attempts_max: int = strawberry.field(
+        description="After so many attempts an event that the endpoint refuses (400, 413, 415, 422) is a dead letter."
+    )
+
+
+@strawberry.type(name="DeliverySettings", description="How a subscription's events are sent.")
+class DeliverySettingsType:  # `DeliverySettings` is the domain's
+    max_in_flight: int = strawberry.field(description="Requests to the endpoint at a time, at most.")
+    requests_per_second: float | None = strawberry.field(description="Requests to the endpoint in a second; null: any.")
+    timeout_seconds: float = strawberry.field(description="For one request with its whole response.")
+    retry: RetrySettings = strawberry.field(description="When a failed event is tried again.")
+    on_dead_letter: OnDeadLetter = strawberry.field(description="What becomes of the key that a dead letter blocked.")
+    schema_version: int | None = strawberry.field(
+        description="Only events that keep this schema version of their type are sent; null for all."
+    )
+
+    @classmethod
+    def of(cls, settings: DeliverySettings) -> "DeliverySettingsType":
+        retry = RetrySettings(
+            delays_seconds=list(settings.retry_delays_s),
+            max_age_seconds=settings.retry_age_max_s,
+            refused_attempts_max=settings.refused_attempts_max,
+        )
+        return cls(
+            max_in_flight=settings.max_in_flight,
+            requests_per_second=settings.requests_per_second,
+            timeout_seconds=settings.timeout_s,
+            retry=retry,
+            on_dead_letter=OnDeadLetter(settings.on_dead_letter.value),
+            schema_version=settings.schema_version,
+        )
+
+
+@strawberry.input(
+    description="When a failed event is tried again. Absent stays as it is, null is the server's default."
+)
+class RetrySettingsInput:
+    delays_seconds: list[float] | None = strawberry.field(
+        default=strawberry.UNSET, description="The longest pause before each further attempt."
+    )
+    max_age_seconds: float | None = strawberry.field(
+        default=strawberry.UNSET, description="How long an event is tried after it first failed."
+    )
+    refused_attempts_max: int | None = strawberry.field(
+        default=strawberry.UNSET, description="How often an event is tried that the endpoint refuses."
+    )
+
+
+@strawberry.input(description="All optional: absent stays as it is, null is the server's default.")
+class DeliverySettingsInput:
+    max_in_flight: int | None = strawberry.field(default=strawberry.UNSET, description="Requests at a time.")
+    requests_per_second: float | None = strawberry.field(
+        default=strawberry.UNSET, description="Requests in a second; null for any number."
+    )
+    timeout_seconds: float | None = strawberry.field(default=strawberry.UNSET, description="For one request.")
+    retry: RetrySettingsInput | None = strawberry.field(default=strawberry.UNSET, description="When to try again.")
+    on_dead_letter: OnDeadLetter | None = strawberry.field(
+        default=strawberry.UNSET, description="What becomes of the key that a dead letter blocked."
+    )
+    schema_version: int | None = strawberry.field(
+        default=strawberry.UNSET,
+        description="Send only events that keep this schema version, which each of the event types has; null for all.",
+    )
+
+    def change(self) -> DeliveryChange:
+        return DeliveryChange(
+            max_in_flight=maybe(self.max_in_flight),
+            timeout_s=maybe(self.timeout_seconds),
+            retry_delays_s=self._delays_s(),
+            schema_version=maybe(self.schema_version),
+            retry_age_max_s=self._of_retry("max_age_seconds"),
+            refused_attempts_max=self._of_retry("refused_attempts_max"),
+            requests_per_second=maybe(self.requests_per_second),
+            on_dead_letter=self._on_dead_letter(),
+        )
+
+    def _of_retry(self, name: str) -> Maybe[Value]:
+        """A field of `retry`; a `retry` that is null asks for the default of each."""
+        if self.retry is None:
+            return None
+        return UNSET if self.retry is strawberry.UNSET else maybe(getattr(self.retry, name))
+
+    def _delays_s(self) -> Maybe[tuple[float, ...]]:
+        wish: Maybe[list[float]] = self._of_retry("delays_seconds")
+        return tuple(wish) if isinstance(wish, list) else wish
+
+    def _on_dead_letter(self) -> Maybe[subscriptions.OnDeadLetter]:
+        wish = maybe(self.on_dead_letter)
+        return subscriptions.OnDeadLetter(wish.value) if isinstance(wish, OnDeadLetter) else wish
