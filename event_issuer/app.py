@@ -52,6 +52,7 @@ from event_issuer.resolvers.catalogue import CatalogueDocument, CatalogueExport,
 from event_issuer.resolvers.deliveries import Deliveries
 from event_issuer.resolvers.event_types import EventTypeLimits, EventTypes
 from event_issuer.resolvers.events import Events
+from event_issuer.resolvers.parked import ParkedEvents
 from event_issuer.resolvers.produce import Producing
 from event_issuer.resolvers.quarantine import Quarantine
 from event_issuer.resolvers.schemas import SchemaDocument, Schemas
@@ -141,6 +142,7 @@ async def open_issuer(
                 database, log, catalogue, feed, sealer, clock, _subscription_limits(settings, rules)
             ),
             deliveries=Deliveries(database, clock),
+            parked=ParkedEvents(database, feed, clock),
             quarantine=Quarantine(database, log, catalogue, judge, feed, clock),
             log_id=log.log_id,
             schema_urls=contracts.urls,

@@ -141,6 +141,7 @@ class ParkedEvent(Table, tablename="parked_events"):
     dead_lettered_at_us = BigInt(null=True, default=None)
     last_outcome = Text(null=True, default=None)
     last_error = Text(null=True, default=None)
+    wish = Text(null=True, default=None)
 
 
 class Attempt(Table, tablename="attempts"):

@@ -294,7 +294,7 @@ class Engine:
             return
         served = self._served
         async with self._opening:
-            stored = await stored_lanes(self._database, row.id, served)
+            stored = await stored_lanes(self._database, row.id, served, subscription.now())
             pinned = [lane.lease[0] for lane in stored.lanes]
             pins = await self._pins.of(subscription.settings.schema_version, pinned)
         here = {lane.lease[0]: lane.lease[1] for lane in stored.lanes}

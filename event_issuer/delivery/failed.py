@@ -61,6 +61,11 @@ class FailedEvents:
         """The event that blocks `key`."""
         return self._parked.head_of(key)
 
+    async def discard_unwanted(self) -> None:
+        """Lets go of what the owner does not want any more; keys that it blocked go on."""
+        while self._parked.unwanted:
+            await self.drop(self._parked.unwanted.pop())
+
     def is_due(self) -> bool:
         """Whether one is due. A probe waits for none: time stands still until it has been sent."""
         due_at = self._parked.next_due_at

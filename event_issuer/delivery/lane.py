@@ -26,13 +26,11 @@ from event_issuer.delivery.reading import PartitionReader
 from event_issuer.delivery.settle import Settler
 from event_issuer.delivery.turns import Turns
 from event_issuer.domain.cursor import Cursor
-from event_issuer.domain.subscriptions import Ordering
+from event_issuer.domain.subscriptions import PARKED_MAX, Ordering
 from event_issuer.domain.time import Clock
 from event_issuer.eventlog.protocol import EventLog, LogRecord
 
 WINDOW: Final = 1_000  # how far a lane reads past its lowest unsettled event; bounds memory and the cursor's ranges
-# Of one subscription. Then its lanes read no further: the endpoint is not failing on some events but as a whole.
-PARKED_MAX: Final = 10_000
 WAITING_MAX: Final = PARKED_MAX + WINDOW  # parked in one lane at most: what was read before the bound may fail too
 
 
@@ -103,6 +101,7 @@ class Lane:
     async def step(self) -> int:
         """One round: retries that are due, events whose turn has come, new events. The number of attempts started."""
         self.subscription.pass_time()
+        await self._failed.discard_unwanted()
         if self._must_rewind:
             self._rewind()
         # Every other probe is a fresh event, where there is one: the oldest may be one that fails alone.

@@ -5,11 +5,13 @@ from dataclasses import dataclass
 
 from event_issuer.db import lanes as sql
 from event_issuer.db.database import Database
+from event_issuer.db.parked import Wish, grant_retries
 from event_issuer.delivery.lane import WAITING_MAX
 from event_issuer.delivery.leases import Lease
 from event_issuer.delivery.parked import Parked
 from event_issuer.delivery.pins import Filtered
 from event_issuer.domain.cursor import Cursor
+from event_issuer.domain.time import Instant
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,13 +31,19 @@ class StoredLanes:
     lanes: list[StoredLane]
 
 
-async def stored_lanes(database: Database, subscription_id: int, served: Mapping[int, int]) -> StoredLanes:
-    """`served`: partition → epoch of the leases under which the lanes will be opened."""
+async def stored_lanes(
+    database: Database, subscription_id: int, served: Mapping[int, int], own_now: Instant
+) -> StoredLanes:
+    """`served`: partition → epoch of the leases under which the lanes will be opened. What the owner wants retried is
+    due at `own_now`, by the subscription's own time."""
     rows = [sql.LaneRow(*row) for row in await database.read(sql.lanes_of(subscription_id))]
     lanes = []
     for row in rows:
         if row.partition_id in served:
-            parked = [sql.ParkedRow(*one) for one in await database.read(sql.parked_of(row.id, WAITING_MAX))]
+            parked = await _parked_rows(database, row.id)
+            if any(one.wish == Wish.RETRY for one in parked):
+                await database.run(grant_retries(row.id, own_now))
+                parked = await _parked_rows(database, row.id)
             lanes.append(
                 StoredLane(
                     row.id,
@@ -46,6 +54,10 @@ async def stored_lanes(database: Database, subscription_id: int, served: Mapping
                 )
             )
     return StoredLanes(frozenset(row.partition_id for row in rows), lanes)
+
+
+async def _parked_rows(database: Database, lane_id: int) -> list[sql.ParkedRow]:
+    return [sql.ParkedRow(*one) for one in await database.read(sql.parked_of(lane_id, WAITING_MAX))]
 
 
 def _parked(row: sql.ParkedRow, lane: sql.LaneRow) -> Parked:
@@ -61,6 +73,7 @@ def _parked(row: sql.ParkedRow, lane: sql.LaneRow) -> Parked:
         last_outcome=row.last_outcome,
         last_error=row.last_error,
         dead_lettered_at=row.dead_lettered_at_us,
+        is_unwanted=row.wish == Wish.DISCARD,
         followers_from=row.followers_from,
         id=row.id,
         blocks_key=bool(row.blocks_key),

@@ -37,6 +37,7 @@ class Parked:
     id: int | None = None
     blocks_key: bool = False
     probes: int = 0  # how often it went out without spending an attempt; in memory only
+    is_unwanted: bool = False  # its owner wants it discarded
     removed: bool = False
 
     def failed(self, outcome: Outcome, attempts: int, next_attempt_at: Instant | None) -> None:
@@ -61,7 +62,9 @@ class ParkedEvents:
     def __init__(self, parked: Iterable[Parked], now: Instant, random: Random, *, first: int) -> None:
         self._by_offset = {one.offset: one for one in parked}
         self._heads = {one.key: one for one in self._by_offset.values() if one.blocks_key}
-        due = [(one.next_attempt_at, one.offset) for one in self._by_offset.values() if one.next_attempt_at is not None]
+        self.unwanted = [one for one in self._by_offset.values() if one.is_unwanted]
+        waiting = [one for one in self._by_offset.values() if not one.is_unwanted]
+        due = [(one.next_attempt_at, one.offset) for one in waiting if one.next_attempt_at is not None]
         self._schedule = _spread(sorted(due), now, random, first)
         heapq.heapify(self._schedule)
 

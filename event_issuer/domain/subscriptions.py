@@ -117,6 +117,8 @@ class Verification(StrEnum):
 # Standard Webhooks, "Deliverability and reliability": the example schedule.
 STANDARD_RETRY_DELAYS_S: Final = (5.0, 300.0, 1800.0, 7200.0, 18000.0, 36000.0, 50400.0, 72000.0, 86400.0)
 
+# Of one subscription. Then its lanes read no further: the endpoint is not failing on some events but as a whole.
+PARKED_MAX: Final = 10_000
 MAX_IN_FLIGHT_MAX: Final = 256  # more open requests to one endpoint is an attack on it
 TIMEOUT_MIN_S: Final = 0.1
 TIMEOUT_MAX_S: Final = 60.0  # a request holds a slot and a connection for so long

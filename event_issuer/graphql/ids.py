@@ -42,6 +42,14 @@ def existing_number(text: str, kind: str) -> int:
     return number
 
 
+def existing_numbers(text: str, kind: str, count: int) -> list[int]:
+    """The same for an id of `count` numeric keys."""
+    its_kind, keys = parse_id(text)
+    if its_kind != kind or len(keys) != count or not all(map(_is_number, keys)):
+        raise NotFound(f"{text!r:.80} is no id of a {kind}.")
+    return [int(key) for key in keys]
+
+
 def event_id(log_id: str, partition_id: int, offset: int) -> str:
     return encode_id("Event", log_id[:LOG_ID_CHARS], partition_id, offset)
 

@@ -17,6 +17,7 @@ from event_issuer.graphql.events import (
 )
 from event_issuer.graphql.fields import mutation
 from event_issuer.graphql.ids import existing_number
+from event_issuer.graphql.parked import ParkedEventsPayload, ParkedSelected
 from event_issuer.graphql.quarantine import QuarantinePayload, Selected
 from event_issuer.graphql.scalars import CloudEvent
 from event_issuer.graphql.schemas import RegisterSchemaInput, RegisterSchemaPayload
@@ -142,3 +143,11 @@ class Mutation:
     ) -> DeleteWebhookSubscriptionsPayload | None:
         deleted = await info.context.do.subscriptions.delete_in(info.context.caller, Status(status.value))
         return DeleteWebhookSubscriptionsPayload.of(deleted)
+
+    @mutation("Has parked events tried again now; a dead letter gets a new budget. A head stays before its followers.")
+    async def retry_parked_events(self, info: Asked, input: ParkedSelected) -> ParkedEventsPayload | None:
+        return ParkedEventsPayload(count=await info.context.do.parked.retry(info.context.caller, input.chosen()))
+
+    @mutation("Gives parked events up: they are never delivered. A key that one of them blocked goes on.")
+    async def discard_parked_events(self, info: Asked, input: ParkedSelected) -> ParkedEventsPayload | None:
+        return ParkedEventsPayload(count=await info.context.do.parked.discard(info.context.caller, input.chosen()))

@@ -45,7 +45,7 @@ class Rig:
             assert row is not None
             subscription = self.world.activate(row)
             self.subscriptions.append(subscription)
-            stored = await stored_lanes(self.world.database, subscription_id, served)
+            stored = await stored_lanes(self.world.database, subscription_id, served, subscription.now())
             for lane in sorted(stored.lanes, key=lambda lane: lane.lease):
                 self.lanes.append(
                     Lane(

@@ -3,7 +3,7 @@
 import asyncio
 from dataclasses import replace
 
-from event_issuer.delivery import lane as lanes
+from event_issuer.domain.subscriptions import PARKED_MAX
 from event_issuer.domain.time import SECOND_US
 from event_issuer.egress.messages import Response
 from tests.delivery.rig import Rig
@@ -221,7 +221,7 @@ async def test_a_lane_with_too_many_parked_events_reads_no_further(world: World,
     await world.produce(partition_id, None, None)
     subscription_id = await world.subscribe([partition_id])
     ((lane_id,),) = await world.rows("SELECT id FROM lanes")
-    await world.park(lane_id, subscription_id, partition_id, range(-lanes.PARKED_MAX + 1, 0))
+    await world.park(lane_id, subscription_id, partition_id, range(-PARKED_MAX + 1, 0))
     sender.script = lambda sent: answer(503)
 
     rig = Rig(world, sender)
@@ -230,7 +230,7 @@ async def test_a_lane_with_too_many_parked_events_reads_no_further(world: World,
     assert await lane.step() == 2  # both were read before the bound was reached
     sender.release()
     await rig.settle_down()
-    assert await world.rows("SELECT COUNT(*) FROM parked_events") == [(lanes.PARKED_MAX + 1,)]
+    assert await world.rows("SELECT COUNT(*) FROM parked_events") == [(PARKED_MAX + 1,)]
 
     await world.produce(partition_id, None)
     await rig.settle_down()

@@ -9,10 +9,9 @@ import pytest
 
 from event_issuer.delivery import handshake, upkeep
 from event_issuer.delivery.attempt import INTERNAL
-from event_issuer.delivery.lane import PARKED_MAX
 from event_issuer.delivery.outcome import Outcome, OutcomeKind
 from event_issuer.delivery.retry import SLOW_RETRY_S, next_attempt_at
-from event_issuer.domain.subscriptions import STANDARD_RETRY_DELAYS_S, DeliverySettings
+from event_issuer.domain.subscriptions import PARKED_MAX, STANDARD_RETRY_DELAYS_S, DeliverySettings
 from event_issuer.domain.time import SECOND_US
 from tests.delivery.world import SETTINGS
 
