@@ -85,7 +85,7 @@ def _revive(chosen: Chosen, own_now: Instant, waiting_max: int) -> Work[int]:
     )
     if rows and waiting[0][0] > waiting_max:
         raise LimitExceeded(
-            f"At most {waiting_max} parked events may wait, not {waiting[0][0]}; retry fewer at a time."
+            f"{waiting[0][0]} parked events would wait, {waiting_max} at most may; retry fewer at a time."
         )
     return len(rows)
 

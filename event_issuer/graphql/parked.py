@@ -13,9 +13,7 @@ from event_issuer.graphql.ids import existing_number, existing_numbers
 class ParkedSelection:
     ids: list[strawberry.ID] | None = strawberry.field(default=strawberry.UNSET, description="These, at most 1,000.")
     dead_lettered: bool | None = strawberry.field(default=strawberry.UNSET, description="True: all dead letters.")
-    all: bool | None = strawberry.field(
-        default=strawberry.UNSET, description="True: all that wait, and all dead letters."
-    )
+    all: bool | None = strawberry.field(default=strawberry.UNSET, description="True: those that wait, too.")
 
 
 @strawberry.input(description="Parked events of one subscription.")
@@ -36,9 +34,7 @@ class ParkedSelectionInput:
 
 @strawberry.type(description="What was asked for.")
 class ParkedEventsPayload:
-    count: int = strawberry.field(
-        description="How many will be tried again, or were given up. It takes up to a second."
-    )
+    count: int = strawberry.field(description="How many it concerns. Delivery acts on it within a second.")
 
 
 ParkedSelected = Annotated[ParkedSelectionInput, strawberry.argument(description="Which events.")]

@@ -13,7 +13,7 @@ from tests.egress.receiver import Receiver, Receivers, answer
 OOPS = answer(b"HTTP/1.1 500 Oops\r\nContent-Length: 0\r\n\r\n")
 NO = answer(b"HTTP/1.1 422 No\r\nContent-Length: 0\r\n\r\n")
 IN_A_DAY = {"retry": {"delaysSeconds": [86_400.0]}}
-NEVER = {"retry": {"delaysSeconds": []}}
+NEVER: dict[str, Any] = {"retry": {"delaysSeconds": []}}
 
 
 async def decide(partner: Partner, what: str, id_: str, **selection: object) -> int:
