@@ -25,6 +25,7 @@ from event_issuer.db.migrate import migrate
 from event_issuer.db.tables import TABLES, Subscription
 from event_issuer.delivery.active import ActiveSubscription, activate
 from event_issuer.delivery.attempt import Courier
+from event_issuer.delivery.caps import Caps
 from event_issuer.delivery.deprecations import Deprecations
 from event_issuer.delivery.engine import Engine
 from event_issuer.delivery.handshake import Handshaker
@@ -224,10 +225,11 @@ class _Delivery:
         self._sender = WebhookSender(resolver, limits=PoolLimits(open_max=settings.connections_max))
         self._control = ControlClient(rules, resolver)
         self.deprecations = Deprecations(database, feed)
+        caps = Caps(settings.host_requests_max, settings.tenant_requests_max)
         self.leaser = Leaser(database, _owner(), clock, lease_s=settings.lease_s)
 
         def activated(row: Subscription) -> ActiveSubscription:
-            return activate(row, sealer, rules, origin, clock, random)
+            return activate(row, sealer, rules, origin, clock, random, caps)
 
         self.engine = Engine(
             database,

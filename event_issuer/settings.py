@@ -118,6 +118,12 @@ class Settings(BaseSettings):
         le=MAX_IN_FLIGHT_MAX,
         description="Requests to one subscription's endpoint at a time, where the subscription does not say.",
     )
+    host_requests_max: int = Field(
+        1000, ge=1, description="Requests to one host at a time, over all subscriptions; they take turns beyond it."
+    )
+    tenant_requests_max: int = Field(
+        1000, ge=1, description="Requests for one tenant at a time, over all its subscriptions; they take turns, too."
+    )
     timeout_s: float = Field(
         15.0,
         ge=TIMEOUT_MIN_S,

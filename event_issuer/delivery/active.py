@@ -10,6 +10,7 @@ from typing import Final
 
 from event_issuer.db.tables import Subscription
 from event_issuer.delivery.alarm import Alarm
+from event_issuer.delivery.caps import Cap, Caps
 from event_issuer.delivery.concurrency import Concurrency, Pace
 from event_issuer.delivery.health import FAILURES_IN_A_ROW, Breaker, Health, HealthRecord
 from event_issuer.delivery.outcome import Outcome, OutcomeKind
@@ -49,6 +50,8 @@ class ActiveSubscription:
         health: HealthRecord,
         clock: Clock,
         random: Random,
+        host_cap: Cap,
+        tenant_cap: Cap,
     ) -> None:
         self.id, self.endpoint, self.ordering, self.settings = id_, endpoint, ordering, settings
         most = settings.max_in_flight
@@ -64,13 +67,16 @@ class ActiveSubscription:
         self.limit = 0
         self._pace = None if settings.requests_per_second is None else Pace(settings.requests_per_second)
         self._clock = clock
+        self._host_cap, self._tenant_cap = host_cap, tenant_cap
         self._starved: set[Callable[[], None]] = set()
         self._alarm = Alarm(self._ring, clock)
         self.pass_time()
         self._set_limit()
 
     def has_room(self) -> bool:
-        return self.in_flight < self.limit and (self._pace is None or self._is_in_pace(self._pace))
+        if self.in_flight >= self.limit or (self._pace is not None and not self._is_in_pace(self._pace)):
+            return False
+        return self._host_cap.admits(self) and self._tenant_cap.admits(self)
 
     def has_retry_room(self) -> bool:
         """Retries take at most half of the room, so that fresh events are not starved by them."""
@@ -83,6 +89,8 @@ class ActiveSubscription:
     def take(self) -> None:
         """One request starts."""
         self.in_flight += 1
+        self._host_cap.take(self)
+        self._tenant_cap.take(self)
         if self._pace is not None:
             self._pace.take(self._clock() / SECOND_US)
 
@@ -90,13 +98,22 @@ class ActiveSubscription:
         """One request ended: lanes that found no room may look again."""
         self.in_flight -= 1
         if self._starved:
-            self._wake()
+            self.wake()
+        self._host_cap.release()
+        self._tenant_cap.release()
+
+    def pass_turns(self) -> None:
+        """A lane has looked for something to send and is done: where its turn had come, others may go."""
+        self._host_cap.pass_turn(self)
+        self._tenant_cap.pass_turn(self)
 
     def shut(self) -> None:
         """No request starts any more."""
         self.is_open = False
         self._alarm.stop()
         self._set_limit()
+        self._host_cap.leave(self)
+        self._tenant_cap.leave(self)
 
     # The subscription's own time
 
@@ -158,7 +175,7 @@ class ActiveSubscription:
         self._set_limit()
         self._alarm.set(self.health.next_change_at)
         if self.limit:
-            self._wake()
+            self.wake()
 
     def _set_limit(self) -> None:
         if not self.is_open or not self.health.may_send():
@@ -169,9 +186,10 @@ class ActiveSubscription:
     def _ring(self) -> None:
         self.pass_time()
         self._alarm.set(self.health.next_change_at)
-        self._wake()
+        self.wake()
 
-    def _wake(self) -> None:
+    def wake(self) -> None:
+        """Lanes that found no room may look again."""
         starved, self._starved = self._starved, set()
         for wake in starved:
             wake()
@@ -186,7 +204,7 @@ class ActiveSubscription:
 
 
 def activate(
-    row: Subscription, sealer: Sealer, rules: AddressRules, origin: str, clock: Clock, random: Random
+    row: Subscription, sealer: Sealer, rules: AddressRules, origin: str, clock: Clock, random: Random, caps: Caps
 ) -> ActiveSubscription:
     """Unseals and parses a stored subscription. Raises BadInput where its URL is not allowed (any more)."""
     endpoint = Endpoint(
@@ -199,7 +217,8 @@ def activate(
     health = HealthRecord(
         row.probe_step, row.probe_at_us, row.paused_until_us, row.pauses, row.frozen_us, row.frozen_since_us
     )
-    return ActiveSubscription(row.id, endpoint, Ordering(row.ordering), settings, health, clock, random)
+    shared = (caps.of_host(endpoint.target.host), caps.of_tenant(row.tenant_id))
+    return ActiveSubscription(row.id, endpoint, Ordering(row.ordering), settings, health, clock, random, *shared)
 
 
 def _head(row: Subscription, sealer: Sealer, origin: str) -> bytes:

@@ -29,14 +29,30 @@ from event_issuer.delivery.pins import Pin, Pins
 from event_issuer.delivery.settle import Settler
 from event_issuer.domain.errors import BadInput, IssuerError, Unavailable
 from event_issuer.domain.subscriptions import DELIVERING, Command, Status
-from event_issuer.domain.time import Clock
+from event_issuer.domain.time import SECOND_US, Clock, Instant
 from event_issuer.eventlog.protocol import EventLog
 
-RESTART_PAUSE_S: Final = 1.0  # before a subscription whose lane raised is opened again
+RESTART_PAUSE_S: Final = 1.0  # before a subscription whose lane raised is opened again; it doubles each time
+RESTART_PAUSE_MAX_S: Final = 300.0
+FAULTS_FORGOTTEN_S: Final = 600.0  # a lane that raised so long ago is well
 OPENING_MAX: Final = 8  # subscriptions that read their lanes at a time: below the database's connections
 FLUSH_MAX_S: Final = 5.0  # at the end; what is not written by then is repeated by the next process
 
 logger = structlog.get_logger(__name__)
+
+
+class _Faults:
+    """How long a subscription whose lane raised stays closed: the longer, the more often it happened."""
+
+    def __init__(self) -> None:
+        self._counts: dict[int, tuple[int, Instant]] = {}  # by subscription: how often, and when last
+
+    def pause_s(self, subscription_id: int, now: Instant) -> float:
+        fresh = now - round(FAULTS_FORGOTTEN_S * SECOND_US)
+        self._counts = {id_: known for id_, known in self._counts.items() if known[1] >= fresh}
+        count = self._counts.get(subscription_id, (0, now))[0]
+        self._counts[subscription_id] = (count + 1, now)
+        return float(min(RESTART_PAUSE_S * 2 ** min(count, 16), RESTART_PAUSE_MAX_S))
 
 
 @dataclass(slots=True)
@@ -81,6 +97,7 @@ class Engine:
         self._renewing = asyncio.Event()
         self._opening = asyncio.Semaphore(OPENING_MAX)
         self._is_stopping = False
+        self._faults = _Faults()
         feed.listen(self._note)
         log.watch(self._wake_lanes)
 
@@ -156,13 +173,14 @@ class Engine:
     def _fault(self, lane: Lane, fault: BaseException) -> None:
         """A lane that raised is a fault of ours. What it holds in memory is in doubt: its subscription is closed, and
         opened again from what is written down."""
-        logger.error("lane failed", lane=lane.id, subscription=lane.subscription.id, exc_info=fault)
+        pause_s = self._faults.pause_s(lane.subscription.id, self._clock())
+        logger.error("lane failed", lane=lane.id, subscription=lane.subscription.id, again_in_s=pause_s, exc_info=fault)
         opened = self._open.get(lane.subscription.id)
         if opened is not None and not opened.is_stale:
             opened.is_stale = True
             lane.subscription.shut()
             again = (Topic.SUBSCRIPTION, lane.subscription.id)
-            asyncio.get_running_loop().call_later(RESTART_PAUSE_S, self._note, *again)
+            asyncio.get_running_loop().call_later(pause_s, self._note, *again)
 
     def _restart(self, subscription_id: int) -> None:
         opened = self._open.get(subscription_id)

@@ -101,6 +101,11 @@ class Lane:
     async def step(self) -> int:
         """One round: retries that are due, events whose turn has come, new events. The number of attempts started."""
         self.subscription.pass_time()
+        started = await self._start()
+        self.subscription.pass_turns()
+        return started
+
+    async def _start(self) -> int:
         await self._failed.discard_unwanted()
         if self._must_rewind:
             self._rewind()

@@ -15,6 +15,7 @@ from event_issuer.db.subscriptions import LaneStart, NewSubscription
 from event_issuer.db.tables import Subscription
 from event_issuer.db.work import Row, Statement, Work, batches, insertion
 from event_issuer.delivery.active import ActiveSubscription, activate
+from event_issuer.delivery.caps import Caps
 from event_issuer.domain.credentials import Credentials
 from event_issuer.domain.events import CloudEvent
 from event_issuer.domain.records import new_record
@@ -66,6 +67,7 @@ class World:
         self.feed = ChangeFeed(database, clock)
         self.sealer = Sealer(bytes(32))
         self.random = random.Random(1)
+        self.caps = Caps(1_000, 1_000)
         self._names = 0
         self._ids = 0
 
@@ -176,14 +178,14 @@ class World:
         return world
 
     def activate(self, row: Subscription) -> ActiveSubscription:
-        return activate(row, self.sealer, LOOPBACK, ORIGIN, self.clock, random.Random(5))
+        return activate(row, self.sealer, LOOPBACK, ORIGIN, self.clock, random.Random(5), self.caps)
 
     async def rows(self, sql: str, *args: object) -> list[Row]:
         return [tuple(row) for row in await self.database.read(Statement(sql, args))]
 
 
 def activated(row: Subscription) -> ActiveSubscription:
-    return activate(row, Sealer(bytes(32)), LOOPBACK, ORIGIN, Clock(), random.Random(5))
+    return activate(row, Sealer(bytes(32)), LOOPBACK, ORIGIN, Clock(), random.Random(5), Caps(100, 100))
 
 
 async def open_world(database: Database, clock: Clock | None = None) -> World:
