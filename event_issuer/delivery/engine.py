@@ -26,33 +26,17 @@ from event_issuer.delivery.lane import Lane
 from event_issuer.delivery.leases import Lease, Leaser
 from event_issuer.delivery.opening import StoredLane, stored_lanes
 from event_issuer.delivery.pins import Pin, Pins
+from event_issuer.delivery.reopening import RESTART_PAUSE_S, Faults, Openings
 from event_issuer.delivery.settle import Settler
 from event_issuer.domain.errors import BadInput, IssuerError, Unavailable
 from event_issuer.domain.subscriptions import DELIVERING, Command, Status
-from event_issuer.domain.time import SECOND_US, Clock, Instant
+from event_issuer.domain.time import Clock
 from event_issuer.eventlog.protocol import EventLog
 
-RESTART_PAUSE_S: Final = 1.0  # before a subscription whose lane raised is opened again; it doubles each time
-RESTART_PAUSE_MAX_S: Final = 300.0
-FAULTS_FORGOTTEN_S: Final = 600.0  # a lane that raised so long ago is well
 OPENING_MAX: Final = 8  # subscriptions that read their lanes at a time: below the database's connections
 FLUSH_MAX_S: Final = 5.0  # at the end; what is not written by then is repeated by the next process
 
 logger = structlog.get_logger(__name__)
-
-
-class _Faults:
-    """How long a subscription whose lane raised stays closed: the longer, the more often it happened."""
-
-    def __init__(self) -> None:
-        self._counts: dict[int, tuple[int, Instant]] = {}  # by subscription: how often, and when last
-
-    def pause_s(self, subscription_id: int, now: Instant) -> float:
-        fresh = now - round(FAULTS_FORGOTTEN_S * SECOND_US)
-        self._counts = {id_: known for id_, known in self._counts.items() if known[1] >= fresh}
-        count = self._counts.get(subscription_id, (0, now))[0]
-        self._counts[subscription_id] = (count + 1, now)
-        return float(min(RESTART_PAUSE_S * 2 ** min(count, 16), RESTART_PAUSE_MAX_S))
 
 
 @dataclass(slots=True)
@@ -97,7 +81,7 @@ class Engine:
         self._renewing = asyncio.Event()
         self._opening = asyncio.Semaphore(OPENING_MAX)
         self._is_stopping = False
-        self._faults = _Faults()
+        self._faults, self._openings = Faults(), Openings(random)
         feed.listen(self._note)
         log.watch(self._wake_lanes)
 
@@ -271,7 +255,9 @@ class Engine:
         if status is Status.STOPPING:
             await self._move(subscription_id, Command.DRAINED)
         elif status in DELIVERING:
-            await self._open_lanes(row)
+            current = await self._read(subscription_id) if await self._openings.wait() else row
+            if current is not None and Status(current.status) in DELIVERING:
+                await self._open_lanes(current)
 
     async def _read(self, subscription_id: int) -> Subscription | None:
         wanted = (Subscription.id == subscription_id) & Subscription.deleted_at_us.is_null()
