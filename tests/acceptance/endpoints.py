@@ -1,6 +1,8 @@
 """Many webhook endpoints in this process: they agree, take everything, and remember what came in which order."""
 
 import asyncio
+import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from types import TracebackType
@@ -10,13 +12,18 @@ import httptools
 
 AGREED = b"HTTP/1.1 200 OK\r\nWebHook-Allowed-Origin: *\r\nContent-Length: 0\r\n\r\n"
 TAKEN = b"HTTP/1.1 204 No Content\r\n\r\n"
+FAILED = b"HTTP/1.1 500 Oops\r\nContent-Length: 0\r\n\r\n"
 
 
 @dataclass
 class Endpoint:
-    """`taken` has the numbers of the events that came, in order, as pairs of partition key and number."""
+    """`taken` has the numbers of the events that came, in order, as pairs of partition key and number, and `taken_at`
+    when they came. `answer()` gives what a delivery is answered with; None lets it hang."""
 
     taken: list[tuple[str, int]] = field(default_factory=list)
+    taken_at: list[float] = field(default_factory=list)
+    requests: int = 0
+    answer: Callable[[], bytes | None] = lambda: TAKEN
     url: str = ""
 
     def missing(self, wanted: set[tuple[str, int]]) -> set[tuple[str, int]]:
@@ -62,10 +69,15 @@ class _Peer(asyncio.Protocol):
         if self._parser.get_method() == b"OPTIONS":
             self._transport.write(AGREED)
             return
-        event = self._headers[b"ce-type"] + b"/" + self._headers[b"ce-partitionkey"]
-        self._endpoint.taken.append((event.decode(), int(self._headers[b"ce-id"])))
-        self._transport.write(TAKEN)
-        self._arrived.set()
+        endpoint, answer = self._endpoint, self._endpoint.answer()
+        endpoint.requests += 1
+        if answer is TAKEN:
+            event = self._headers[b"ce-type"] + b"/" + self._headers[b"ce-partitionkey"]
+            endpoint.taken.append((event.decode(), int(self._headers[b"ce-id"])))
+            endpoint.taken_at.append(time.monotonic())
+            self._arrived.set()
+        if answer is not None:
+            self._transport.write(answer)
 
 
 class Endpoints:

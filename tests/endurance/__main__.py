@@ -1,0 +1,37 @@
+"""`python -m tests.endurance`: long runs that say what delivery does under load, failure and time.
+
+Each prints what it saw.
+"""
+
+import argparse
+import asyncio
+import sys
+from collections.abc import Callable, Coroutine
+from typing import Final
+
+from tests.endurance import isolation, order, simulation
+
+RUNS: Final[dict[str, Callable[[str], Coroutine[None, None, bool]]]] = {
+    "order": order.run,
+    "isolation": isolation.run,
+    "dead-endpoint": simulation.dead_endpoint,
+    "poison-key": simulation.poison_key,
+}
+
+
+def main() -> int:
+    """0 when everything was as it should be."""
+    parser = argparse.ArgumentParser(prog="python -m tests.endurance", description=__doc__)
+    parser.add_argument("runs", nargs="*", choices=[[], *RUNS], default=[], metavar="RUN", help=", ".join(RUNS))
+    parser.add_argument("--store", choices=["sqlite", "postgresql"], action="append")
+    options = parser.parse_args()
+    verdicts = [
+        asyncio.run(RUNS[name](store), debug=False)
+        for store in options.store or ["sqlite", "postgresql"]
+        for name in options.runs or RUNS
+    ]
+    return 0 if all(verdicts) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
