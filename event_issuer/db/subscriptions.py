@@ -31,6 +31,7 @@ class NewSubscription:
     authentication_kind: str | None
     sealed_credentials: bytes | None
     sealed_signing_secret: bytes
+    filter: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +183,9 @@ def refuse_missing_version(subscription_id: int) -> Work[None]:
 
 
 # Columns whose new values the audit log shows: none of them holds a secret.
-SHOWN = frozenset({"status", "url", "application_id", "ordering", "delivery", "api_key_header", "authentication_kind"})
+SHOWN = frozenset(
+    {"status", "url", "application_id", "ordering", "delivery", "filter", "api_key_header", "authentication_kind"}
+)
 
 
 def in_status(tenant_id: int, status: Status, count_max: int) -> Statement:

@@ -18,10 +18,10 @@ from event_issuer.delivery.exposure import Exposure
 from event_issuer.delivery.leases import Lease
 from event_issuer.delivery.outcome import Outcome, OutcomeKind
 from event_issuer.delivery.parked import Parked, ParkedEvents
-from event_issuer.delivery.pins import Filtered, Pin
 from event_issuer.delivery.reading import PartitionReader
 from event_issuer.delivery.retry import next_attempt_at
 from event_issuer.delivery.settle import Settler
+from event_issuer.delivery.sieve import Filtered, Sieve
 from event_issuer.domain.cursor import Cursor
 from event_issuer.domain.subscriptions import Ordering
 from event_issuer.domain.time import Clock, Instant
@@ -46,7 +46,7 @@ class Lane:
         parked: Iterable[Parked],
         filtered: Filtered,
         *,
-        pin: Pin | None,
+        sieve: Sieve | None,
         log: EventLog,
         courier: Courier,
         settler: Settler,
@@ -62,8 +62,8 @@ class Lane:
         self.partition_id = lease[0]
         self.cursor = cursor
         self.filtered = filtered
-        self._pin = pin
-        self._reader = PartitionReader(log, self.partition_id, pin)
+        self._sieve = sieve
+        self._reader = PartitionReader(log, self.partition_id, sieve)
         self._courier, self._settler, self._exposure = courier, settler, exposure
         self._may_send, self._on_fault = may_send, on_fault
         self._clock, self._random = clock, random
@@ -144,8 +144,8 @@ class Lane:
             record = await self._reader.record(parked.offset)
             if record is None:
                 await self._expire(parked)
-            elif self._pin is not None and not self._pin.takes(record):
-                await self._drop(parked, self._pin)
+            elif self._sieve is not None and not self._sieve.takes(record):
+                await self._drop(parked, record, self._sieve)
             elif self._has_retry_room():
                 self._start_retry(parked, record)
                 started += 1
@@ -227,14 +227,15 @@ class Lane:
         return 1
 
     def _is_withheld(self, record: LogRecord) -> bool:
-        """It breaks its contract, or this lane was offered it otherwise, or it breaks the version that is pinned."""
+        """It breaks its contract, or this lane was offered it otherwise, or the subscription does not take it."""
         if record.verdict is not None and record.verdict.is_withheld_from(self.id):
             return True
-        return self._pin is not None and not self._pin.takes(record)
+        return self._sieve is not None and not self._sieve.takes(record)
 
     def _skip(self, record: LogRecord) -> None:
-        if self._pin is not None and not self._pin.takes(record):
-            self.filtered.note(record.offset, self._pin.version)
+        by_verdict = record.verdict is not None and record.verdict.is_withheld_from(self.id)
+        if self._sieve is not None and not by_verdict:
+            self.filtered.note(record, self._sieve)
         self.cursor.settle(record.offset)
         self._settler.touch(self)
 
@@ -357,9 +358,9 @@ class Lane:
         parked.failed(EXPIRED, parked.attempts, None, self._clock())
         self._settler.keep(self, parked)
 
-    async def _drop(self, parked: Parked, pin: Pin) -> None:
-        """It breaks a version that the subscription was pinned to since it failed."""
-        self.filtered.note(parked.offset, pin.version)
+    async def _drop(self, parked: Parked, record: LogRecord, sieve: Sieve) -> None:
+        """The subscription was changed since it failed, and does not take it any more."""
+        self.filtered.note(record, sieve)
         await self._leave(parked)
         parked.removed = True
         self._settler.keep(self, parked)

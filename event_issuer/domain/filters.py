@@ -47,6 +47,7 @@ class Filter:
     canonical: str
     clause: Clause
     pointers: tuple[PointerInFilter, ...] = ()
+    has_expressions: bool = False
 
     def passes(self, attributes: Mapping[str, str], document: Document) -> bool:
         """`document` is called where the answer depends on the data, at most once per clause."""
@@ -69,7 +70,7 @@ def parse_filter(value: object) -> Filter:
         reader.faults.append(violation("", "clauses", message))
     if reader.faults or clause is None:
         raise _refusal(reader.faults)
-    return Filter(value, clause.canonical, clause, tuple(reader.pointers))
+    return Filter(value, clause.canonical, clause, tuple(reader.pointers), reader.has_expressions)
 
 
 def passes(filter_: Filter, event: CloudEvent) -> bool:
@@ -110,6 +111,7 @@ class _Reader:
     faults: list[Violation] = field(default_factory=list)
     pointers: list[PointerInFilter] = field(default_factory=list)
     count: int = 0
+    has_expressions: bool = False
 
     def fault(self, place: str, rule: str, message: str) -> None:
         self.faults.append(violation(place, rule, message))
@@ -187,6 +189,7 @@ class _Reader:
             self.fault(place, "sql", str(problem))
             return None
         self.count += clauses_in(parsed.tree)
+        self.has_expressions = True
         for found in (*parsed.surprises, *faults_of(parsed.tree)):
             self.fault(place, "sql", str(found))
         for name, column in names_in(parsed.tree):
