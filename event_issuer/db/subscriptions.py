@@ -209,6 +209,14 @@ async def page(tenant_id: int, status: Status | None, request: PageRequest) -> S
     return await page_by_id(ById(Subscription, Subscription.id, wanted), request)
 
 
+def event_type_ids_of(subscription_id: int) -> Statement:
+    """Rows of (id,)."""
+    return Statement(
+        "SELECT event_type_id FROM subscription_event_types WHERE subscription_id = $1 ORDER BY event_type_id",
+        (subscription_id,),
+    )
+
+
 async def event_types_of(database: Database, subscription_ids: Sequence[int]) -> dict[int, list[str]]:
     """The names of each subscription's event types, in name order."""
     found: dict[int, list[str]] = {id_: [] for id_ in subscription_ids}

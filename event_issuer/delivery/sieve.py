@@ -27,22 +27,26 @@ class Sieve:
     def __init__(
         self, filter_: Filter | None = None, shared: RecordFilter | None = None, pin: Pin | None = None
     ) -> None:
-        self._filter, self._shared, self._pin = filter_, shared, pin
+        self._filter, self.shared, self._pin = filter_, shared, pin
         self._ahead: dict[int, bool] = {}  # what the filter said to the records of the last page, by offset
 
     def takes(self, record: LogRecord) -> bool:
-        if self._shared is not None and not self._passes(self._shared, record):
-            return False
+        if self.shared is not None:
+            taken = self._ahead.get(record.offset)
+            if taken is None:
+                taken = self._passes(self.shared, record)
+            if not taken:
+                return False
         return self._pin is None or self._pin.takes(record)
 
     async def judge(self, records: Sequence[LogRecord]) -> None:
         """Does beforehand, some at a time, what may take long."""
-        shared = self._shared
+        shared = self.shared
         if shared is not None and shared.is_heavy:
             self._ahead = {}
             ahead = self._ahead
             for number, record in enumerate(records, 1):
-                ahead[record.offset] = self._evaluated(shared, record)
+                ahead[record.offset] = self._passes(shared, record)
                 if number % EVALUATED_AT_ONCE == 0:
                     await asyncio.sleep(0)
             records = [record for record in records if ahead[record.offset]]
@@ -59,13 +63,6 @@ class Sieve:
         return f"The event at offset {record.offset} breaks schema version {version}."
 
     def _passes(self, shared: RecordFilter, record: LogRecord) -> bool:
-        if shared.is_heavy:
-            known = self._ahead.get(record.offset)
-            if known is not None:
-                return known
-        return self._evaluated(shared, record)
-
-    def _evaluated(self, shared: RecordFilter, record: LogRecord) -> bool:
         try:
             return shared.passes(record)
         except Exception:  # a fault of ours takes no event from anybody

@@ -98,10 +98,12 @@ def compiled(node: Node) -> Run:
 
 
 def _attribute(name: str, column: int) -> Run:
+    message = f"The event has no attribute {name}."
+
     def run(attributes: Attributes) -> Value:
         value = attributes.get(name)
         if value is None:
-            raise Fault(FaultKind.MISSING_ATTRIBUTE, column, f"The event has no attribute {name}.")
+            raise Fault(FaultKind.MISSING_ATTRIBUTE, column, message)
         return value
 
     return run

@@ -26,8 +26,10 @@ class Fault(Exception):
     """`value` is what the node returns beside it, where that is not the zero value of its type (§3.3, §3.5)."""
 
     def __init__(self, kind: FaultKind, column: int, message: str, value: Value | None = None) -> None:
-        super().__init__(f"column {column}: {message}")
         self.kind, self.column, self.message, self.value = kind, column, message, value
+
+    def __str__(self) -> str:
+        return f"column {self.column}: {self.message}"
 
 
 @dataclass(frozen=True, slots=True)
