@@ -31,6 +31,7 @@ from event_issuer.delivery.engine import Engine
 from event_issuer.delivery.handshake import Handshaker
 from event_issuer.delivery.leases import Leaser
 from event_issuer.delivery.pins import Pins
+from event_issuer.delivery.sieve import Sieves
 from event_issuer.delivery.upkeep import Upkeep
 from event_issuer.domain.access import ANONYMOUS, Caller
 from event_issuer.domain.dataschemas import SchemaUrls
@@ -238,7 +239,7 @@ class _Delivery:
             self.leaser,
             Courier(self._sender, log.log_id, clock, monotonic, random, self.deprecations.by_partition),
             activated,
-            Pins(database, versions),
+            Sieves(Pins(database, versions)),
             clock,
             random,
             exposure_max=settings.unsettled_max,

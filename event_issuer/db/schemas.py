@@ -1,5 +1,6 @@
 """Schema versions of an event type: reading them, and adding the next one. Knows nothing of what a schema says."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from event_issuer.db.changes import Topic, announce
@@ -61,3 +62,12 @@ async def latest(event_type_id: int) -> SchemaVersion | None:
 
 async def by_id(schema_id: int) -> SchemaVersion | None:
     return await SchemaVersion.objects().where(SchemaVersion.id == schema_id).first()
+
+
+def latest_versions(event_type_ids: Sequence[int]) -> Statement:
+    """Rows of (event type id, its latest version): they are numbered from 1 without a gap."""
+    ids = ", ".join(str(int(id_)) for id_ in event_type_ids)
+    return Statement(
+        f"SELECT event_type_id, MAX(version) FROM schema_versions WHERE event_type_id IN ({ids or 'NULL'}) "
+        "GROUP BY event_type_id"
+    )

@@ -32,6 +32,7 @@ class NewSubscription:
     authentication_kind: str | None
     sealed_credentials: bytes | None
     sealed_signing_secret: bytes
+    filter: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +185,9 @@ def refuse_missing_version(subscription_id: int) -> Work[None]:
 
 
 # Columns whose new values the audit log shows: none of them holds a secret.
-SHOWN = frozenset({"status", "url", "application_id", "ordering", "delivery", "api_key_header", "authentication_kind"})
+SHOWN = frozenset(
+    {"status", "url", "application_id", "ordering", "delivery", "filter", "api_key_header", "authentication_kind"}
+)
 
 
 def in_status(tenant_id: int, status: Status, count_max: int) -> Statement:
@@ -206,6 +209,14 @@ async def page(tenant_id: int, status: Status | None, request: PageRequest) -> S
     if status is not None:
         wanted &= Subscription.status == status.value
     return await page_by_id(ById(Subscription, Subscription.id, wanted), request)
+
+
+def event_type_ids_of(subscription_id: int) -> Statement:
+    """Rows of (id,)."""
+    return Statement(
+        "SELECT event_type_id FROM subscription_event_types WHERE subscription_id = $1 ORDER BY event_type_id",
+        (subscription_id,),
+    )
 
 
 async def event_types_of(database: Database, subscription_ids: Sequence[int]) -> dict[int, list[str]]:

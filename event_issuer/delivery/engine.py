@@ -25,9 +25,9 @@ from event_issuer.delivery.exposure import Exposure
 from event_issuer.delivery.lane import Lane
 from event_issuer.delivery.leases import Lease, Leaser
 from event_issuer.delivery.opening import StoredLane, stored_lanes
-from event_issuer.delivery.pins import Pin, Pins
 from event_issuer.delivery.reopening import RESTART_PAUSE_S, Faults, Openings
 from event_issuer.delivery.settle import Settler
+from event_issuer.delivery.sieve import Sieve, Sieves, stored_filter
 from event_issuer.domain.errors import BadInput, IssuerError, Unavailable
 from event_issuer.domain.subscriptions import DELIVERING, Command, Status
 from event_issuer.domain.time import Clock
@@ -61,14 +61,14 @@ class Engine:
         leaser: Leaser,
         courier: Courier,
         activate: Callable[[Subscription], ActiveSubscription],
-        pins: Pins,
+        sieves: Sieves,
         clock: Clock,
         random: Random,
         *,
         exposure_max: int,
     ) -> None:
         self._database, self._log = database, log
-        self._leaser, self._courier, self._activate, self._pins = leaser, courier, activate, pins
+        self._leaser, self._courier, self._activate, self._sieves = leaser, courier, activate, sieves
         self._clock, self._random = clock, random
         self.exposure = Exposure(exposure_max)
         self.settler = Settler(database, leaser.owner, leaser.epochs, self.exposure, clock, self._lose)
@@ -292,20 +292,20 @@ class Engine:
 
     async def _open_lanes(self, row: Subscription) -> None:
         try:
-            subscription = self._activate(row)
-        except BadInput as problem:  # its URL is not allowed any more; anything else is the operator's to repair
+            subscription, filter_ = self._activate(row), stored_filter(row.filter)
+        except BadInput as problem:  # its URL or filter is not allowed any more; all else is the operator's to repair
             await self._refuse(row.id, problem)
             return
         served = self._served
         async with self._opening:
             stored = await stored_lanes(self._database, row.id, served, subscription.now())
-            pinned = [lane.lease[0] for lane in stored.lanes]
-            pins = await self._pins.of(subscription.settings.schema_version, pinned)
+            partition_ids = [lane.lease[0] for lane in stored.lanes]
+            sieves = await self._sieves.of(filter_, subscription.settings, partition_ids)
         here = {lane.lease[0]: lane.lease[1] for lane in stored.lanes}
         if self._is_stopping or here != self._served_of(stored.partition_ids):
             self._changed.add(row.id)  # a lease came or went while we read
             return
-        lanes = [self._lane(lane, subscription, pins.get(lane.lease[0])) for lane in stored.lanes]
+        lanes = [self._lane(lane, subscription, sieves.get(lane.lease[0])) for lane in stored.lanes]
         for lane in lanes:
             self._by_partition.setdefault(lane.partition_id, set()).add(lane)
         runs = [asyncio.create_task(self._run(lane)) for lane in lanes]
@@ -313,7 +313,7 @@ class Engine:
         if lanes and row.status != Status.RUNNING:
             await self._move(row.id, Command.OPENED)
 
-    def _lane(self, stored: StoredLane, subscription: ActiveSubscription, pin: Pin | None) -> Lane:
+    def _lane(self, stored: StoredLane, subscription: ActiveSubscription, sieve: Sieve | None) -> Lane:
         return Lane(
             stored.id,
             subscription,
@@ -321,7 +321,7 @@ class Engine:
             stored.cursor,
             stored.parked,
             stored.filtered,
-            pin=pin,
+            sieve=sieve,
             log=self._log,
             courier=self._courier,
             settler=self.settler,

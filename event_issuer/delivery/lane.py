@@ -21,9 +21,9 @@ from event_issuer.delivery.intake import Intake
 from event_issuer.delivery.leases import Lease
 from event_issuer.delivery.outcome import OutcomeKind
 from event_issuer.delivery.parked import Parked
-from event_issuer.delivery.pins import Filtered, Pin
 from event_issuer.delivery.reading import PartitionReader
 from event_issuer.delivery.settle import Settler
+from event_issuer.delivery.sieve import Filtered, Sieve
 from event_issuer.delivery.turns import Turns
 from event_issuer.domain.cursor import Cursor
 from event_issuer.domain.subscriptions import PARKED_MAX, Ordering
@@ -47,7 +47,7 @@ class Lane:
         parked: Iterable[Parked],
         filtered: Filtered,
         *,
-        pin: Pin | None,
+        sieve: Sieve | None,
         log: EventLog,
         courier: Courier,
         settler: Settler,
@@ -63,8 +63,8 @@ class Lane:
         self.partition_id = lease[0]
         self.cursor = cursor
         self.filtered = filtered
-        self._pin = pin
-        self._reader = PartitionReader(log, self.partition_id, pin)
+        self._sieve = sieve
+        self._reader = PartitionReader(log, self.partition_id, sieve)
         self._intake = Intake(self._reader, cursor, self._touch)
         self._courier, self._settler, self._exposure = courier, settler, exposure
         self._may_send, self._on_fault = may_send, on_fault
@@ -155,8 +155,8 @@ class Lane:
             record = await self._reader.record(parked.offset)
             if record is None:
                 await self._failed.expire(parked)
-            elif self._pin is not None and not self._pin.takes(record):
-                self.filtered.note(parked.offset, self._pin.version)  # it was pinned since the event failed
+            elif self._sieve is not None and not self._sieve.takes(record):
+                self.filtered.note(record, self._sieve)  # the subscription was changed since the event failed
                 await self._failed.drop(parked)
             elif self._has_retry_room():
                 self._start_retry(parked, record)
@@ -220,14 +220,15 @@ class Lane:
         return 1
 
     def _is_withheld(self, record: LogRecord) -> bool:
-        """It breaks its contract, or this lane was offered it otherwise, or it breaks the version that is pinned."""
+        """It breaks its contract, or this lane was offered it otherwise, or the subscription does not take it."""
         if record.verdict is not None and record.verdict.is_withheld_from(self.id):
             return True
-        return self._pin is not None and not self._pin.takes(record)
+        return self._sieve is not None and not self._sieve.takes(record)
 
     def _skip(self, record: LogRecord) -> None:
-        if self._pin is not None and not self._pin.takes(record):
-            self.filtered.note(record.offset, self._pin.version)
+        by_verdict = record.verdict is not None and record.verdict.is_withheld_from(self.id)
+        if self._sieve is not None and not by_verdict:
+            self.filtered.note(record, self._sieve)
         self.cursor.settle(record.offset)
         self._touch()
 

@@ -9,7 +9,7 @@ from event_issuer.db.parked import Wish, grant_retries
 from event_issuer.delivery.lane import WAITING_MAX
 from event_issuer.delivery.leases import Lease
 from event_issuer.delivery.parked import Parked
-from event_issuer.delivery.pins import Filtered
+from event_issuer.delivery.sieve import Filtered
 from event_issuer.domain.cursor import Cursor
 from event_issuer.domain.time import Instant
 

@@ -25,19 +25,6 @@ JUDGED_AT_ONCE: Final = 16  # of a page; a judgement may take 5 ms, and others w
 logger = structlog.get_logger(__name__)
 
 
-@dataclass(slots=True)
-class Filtered:
-    """How many events of a lane were filtered out ever, and which was the last. Written with the lane's cursor, so that
-    each is counted once."""
-
-    count: int = 0
-    last: str | None = None
-
-    def note(self, offset: int, version: int) -> None:
-        self.count += 1
-        self.last = f"The event at offset {offset} breaks schema version {version}."
-
-
 @dataclass(frozen=True, slots=True)
 class Pin:
     """`contract` is that of schema version `version` of the type whose events are judged."""

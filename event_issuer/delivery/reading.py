@@ -6,7 +6,7 @@ from typing import Final
 
 import structlog
 
-from event_issuer.delivery.pins import Pin
+from event_issuer.delivery.sieve import Sieve
 from event_issuer.domain.cursor import Cursor
 from event_issuer.domain.errors import Unavailable
 from event_issuer.eventlog.protocol import EventLog, LogRecord, Page
@@ -17,12 +17,12 @@ logger = structlog.get_logger(__name__)
 
 
 class PartitionReader:
-    """With a `pin`, whatever is read has been judged by it."""
+    """With a `sieve`, whatever is read has been judged by it."""
 
     def __init__(
-        self, log: EventLog, partition_id: int, pin: Pin | None = None, *, pause_s: float = LOG_AWAY_PAUSE_S
+        self, log: EventLog, partition_id: int, sieve: Sieve | None = None, *, pause_s: float = LOG_AWAY_PAUSE_S
     ) -> None:
-        self._log, self._partition_id, self._pin, self._pause_s = log, partition_id, pin, pause_s
+        self._log, self._partition_id, self._sieve, self._pause_s = log, partition_id, sieve, pause_s
 
     async def read(self, offset: int) -> Page:
         """The page at `offset`. While the log is away the lane waits: there is nothing else it could do."""
@@ -32,8 +32,8 @@ class PartitionReader:
             except Unavailable as problem:
                 await self._pause(problem.detail)
             else:
-                if self._pin is not None:
-                    await self._pin.judge(page.records)
+                if self._sieve is not None:
+                    await self._sieve.judge(page.records)
                 return page
 
     async def read_again(self, offset: int) -> Page:

@@ -22,7 +22,7 @@ from event_issuer.delivery.exposure import Exposure
 from event_issuer.delivery.health import HealthRecord
 from event_issuer.delivery.leases import Lease
 from event_issuer.delivery.parked import Parked
-from event_issuer.delivery.pins import Filtered
+from event_issuer.delivery.sieve import Filtered
 from event_issuer.domain.cursor import Cursor
 from event_issuer.domain.errors import Unavailable
 from event_issuer.domain.time import Clock

@@ -2,12 +2,13 @@
 
 An offset is a record's place in its partition. `append` answers only when the outcome is known and durable. Readers
 get pages of parsed records that they share: a record is never changed after it was read, but for what is found out
-about it once for a thousand lanes: `wire` is its HTTP form, rendered with `deprecation`, and
-`judged` says which schema versions it keeps.
+about it once for a thousand lanes: `wire` is its HTTP form, rendered with `deprecation`, `judged` says which schema
+versions it keeps and which filters it passes, `document` is its data, parsed for filters.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from enum import Enum
 from typing import Final, Protocol, TypeAlias
 
 from event_issuer.domain.deprecation import Deprecation
@@ -16,6 +17,13 @@ from event_issuer.domain.http_binding import Wire
 from event_issuer.domain.records import Appended, NewRecord
 from event_issuer.domain.time import Instant
 from event_issuer.domain.verdicts import Verdict
+
+
+class NotParsed(Enum):
+    NOT_PARSED = "NOT_PARSED"
+
+
+NOT_PARSED: Final = NotParsed.NOT_PARSED
 
 
 @dataclass(slots=True)
@@ -27,8 +35,9 @@ class LogRecord:
     event: CloudEvent
     wire: Wire | None = None
     deprecation: Deprecation | None = None
-    judged: dict[int, bool] | None = None  # by versions that subscriptions are pinned to
+    judged: dict[int | str, bool] | None = None  # by versions that are pinned, and by filters in canonical form
     verdict: Verdict | None = None  # on an event that came by another way than the API
+    document: object = field(default=NOT_PARSED, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -90,10 +90,12 @@ class Lag:
     parked: Long = strawberry.field(description="Events that failed and wait.")
     dead_lettered: Long = strawberry.field(description="Events that failed for good.")
     filtered: Long = strawberry.field(
-        description="Events that were not sent because they break the pinned schema version, since the subscription "
-        "was made."
+        description="Events that were not sent because they did not pass the filter or broke the pinned schema "
+        "version, since the subscription was made."
     )
-    last_filtered: str | None = strawberry.field(description="Which of them was the last, and what it broke.")
+    last_filtered: str | None = strawberry.field(
+        description="Which of them was the last, and the clause of the filter that held it back, or what it broke."
+    )
 
     @classmethod
     def of(cls, lag: deliveries.Lag) -> "Lag":

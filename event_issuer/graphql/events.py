@@ -213,8 +213,7 @@ class EventConnection:
     def of(cls, found: events.FoundEvents, log_id: str) -> "EventConnection":
         edges = [Edge(cursor=one.cursor, node=Event.of(one.record, log_id)) for one in found.events]
         info = page_info(edges, found.has_next, False)
-        if not edges:  # nothing yet: this is where to go on
-            info.end_cursor = found.start_cursor
+        info.end_cursor = found.end_cursor  # also where nothing was found: this is where to go on
         return cls(edges=edges, page_info=info)
 
 

@@ -15,6 +15,7 @@ from event_issuer.graphql.context import Asked
 from event_issuer.graphql.event_types import EventType, EventTypeFilter, EventValidation, Name
 from event_issuer.graphql.events import Event, EventConnection, StartFromInput, event_at
 from event_issuer.graphql.fields import field
+from event_issuer.graphql.filters import EventFilterInput
 from event_issuer.graphql.ids import event_position, number_in
 from event_issuer.graphql.nodes import find_node
 from event_issuer.graphql.quarantine import QuarantinedEvent
@@ -102,9 +103,15 @@ class Query:
         from_: Annotated[
             StartFromInput | None, strawberry.argument(name="from", description="Where to begin, instead of `after`.")
         ] = None,
+        filter: Annotated[
+            EventFilterInput | None,
+            strawberry.argument(
+                description="Only some. Where few are taken a page ends early; read on while there is more."
+            ),
+        ] = None,
     ) -> EventConnection | None:
-        start = from_.start() if from_ else None
-        found = await info.context.do.events.page(info.context.caller, event_types, first, after, start)
+        start, wanted = from_.start() if from_ else None, filter.document() if filter else None
+        found = await info.context.do.events.page(info.context.caller, event_types, first, after, start, wanted)
         return EventConnection.of(found, info.context.do.log_id)
 
     @field("Events of a type of yours that came from outside the API and break their contract, as they were judged.")

@@ -19,8 +19,9 @@ from event_issuer.graphql.delivery_settings import DeliverySettingsInput, Delive
 from event_issuer.graphql.enums import ContentMode, Ordering, VerificationMethod, WebhookSubscriptionStatus
 from event_issuer.graphql.events import StartFromInput
 from event_issuer.graphql.fields import field
+from event_issuer.graphql.filters import EventFilterInput
 from event_issuer.graphql.ids import encode_id
-from event_issuer.graphql.scalars import URL, DateTime
+from event_issuer.graphql.scalars import JSON, URL, DateTime, json_or_none
 from event_issuer.resolvers.subscription_changes import UNSET, Maybe, SubscriptionChange, Value
 from event_issuer.resolvers.subscriptions import ERRORS_MAX, CreatedSubscription, SubscriptionSpec
 
@@ -40,6 +41,7 @@ class WebhookSubscription(connections.Node):
     application_id: str = strawberry.field(description="The consumer's own name for what receives.")
     url: URL = strawberry.field(description="The endpoint.")
     status: WebhookSubscriptionStatus = strawberry.field(description="Its state.")
+    filter: JSON | None = strawberry.field(description="Which events it takes, as it was given; null for all.")
     content_mode: ContentMode = strawberry.field(description="The HTTP form of a delivery.")
     ordering: Ordering = strawberry.field(description="The order of first deliveries.")
     delivery: DeliverySettingsType = strawberry.field(description="How its events are sent.")
@@ -59,6 +61,7 @@ class WebhookSubscription(connections.Node):
             application_id=row.application_id,
             url=URL(row.url),
             status=WebhookSubscriptionStatus(row.status),
+            filter=json_or_none(row.filter),
             content_mode=ContentMode(row.content_mode),
             ordering=Ordering(row.ordering),
             delivery=DeliverySettingsType.of(DeliverySettings.from_json(row.delivery)),
@@ -140,6 +143,7 @@ class CreateWebhookSubscriptionInput:
     authentication: WebhookAuthenticationInput | None = strawberry.field(
         default=None, description="Beside an API key, or instead of one."
     )
+    filter: EventFilterInput | None = strawberry.field(default=None, description="Which events; all unless said.")
     content_mode: ContentMode | None = strawberry.field(default=None, description="BINARY unless said.")
     ordering: Ordering | None = strawberry.field(default=None, description="PER_KEY unless said.")
     delivery: DeliverySettingsInput | None = strawberry.field(default=None, description="How its events are sent.")
@@ -163,6 +167,7 @@ class CreateWebhookSubscriptionInput:
             content_mode=words.ContentMode((self.content_mode or ContentMode.BINARY).value),
             verification=Verification.OPTIONS_HANDSHAKE if by_handshake else Verification(method.value),
             start_from=self.start_from.start() if self.start_from else StartFrom(at=StartPoint.LATEST),
+            filter=self.filter.document() if self.filter else None,
         )
 
 
@@ -180,6 +185,9 @@ class UpdateWebhookSubscriptionInput:
     authentication: WebhookAuthenticationInput | None = strawberry.field(
         default=strawberry.UNSET, description="Null removes it."
     )
+    filter: EventFilterInput | None = strawberry.field(
+        default=strawberry.UNSET, description="Which events from now on, those that wait for a retry too; null for all."
+    )
     ordering: Ordering | None = strawberry.field(default=None, description="The order of first deliveries.")
     delivery: DeliverySettingsInput | None = strawberry.field(
         default=strawberry.UNSET, description="How its events are sent; null takes the server's defaults."
@@ -195,6 +203,7 @@ class UpdateWebhookSubscriptionInput:
             api_key=_translated(self.api_key, WebhookApiKeyInput.credential),
             basic=_translated(self.authentication, WebhookAuthenticationInput.credential),
             delivery=_translated(self.delivery, DeliverySettingsInput.change),
+            filter=_translated(self.filter, EventFilterInput.document),
         )
 
 

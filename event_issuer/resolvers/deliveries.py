@@ -17,7 +17,7 @@ from event_issuer.domain.time import SECOND_US, Clock, Instant
 class Lag:
     """`events` are not yet settled; `seconds` is the age of the oldest of them, 0 when there is none.
 
-    `filtered` broke the schema version that the subscription is or was pinned to, the last one as `last_filtered` says.
+    `filtered` were held back by the filter or the pinned schema version, the last one as `last_filtered` says.
     """
 
     events: int

@@ -13,6 +13,7 @@ from typing import Final, TypeAlias, TypedDict, TypeVar
 from event_issuer.db.subscriptions import CurrentSubscription, Decision
 from event_issuer.domain.credentials import ApiKeyHeader, BasicCredentials, Credentials
 from event_issuer.domain.errors import BadInput
+from event_issuer.domain.json_values import json_bytes
 from event_issuer.domain.subscriptions import Command, DeliverySettings, OnDeadLetter, Ordering, Status, transition
 from event_issuer.domain.time import Instant
 from event_issuer.egress.addresses import AddressRules
@@ -54,7 +55,8 @@ class DeliveryChange:
 
 @dataclass(frozen=True, slots=True)
 class SubscriptionChange:
-    """`delivery`: None takes all defaults. The rest cannot be unset, so None leaves it as it is."""
+    """`delivery`: None takes all defaults; `filter`: JSON, None takes every event. The rest cannot be unset, so
+    None leaves it as it is."""
 
     application_id: str | None = None
     event_types: Sequence[str] | None = None
@@ -63,12 +65,13 @@ class SubscriptionChange:
     api_key: Maybe[ApiKeyHeader] = UNSET
     basic: Maybe[BasicCredentials] = UNSET
     delivery: Maybe[DeliveryChange] = UNSET
+    filter: Maybe[object] = UNSET
 
     @property
     def touches_delivery(self) -> bool:
         """Whether lanes must take notice."""
-        unchanged = self.api_key is UNSET and self.basic is UNSET and self.delivery is UNSET
-        return not unchanged or self.ordering is not None or self.event_types is not None
+        parts = (self.api_key, self.basic, self.delivery, self.filter)
+        return any(part is not UNSET for part in parts) or self.ordering is not None or self.event_types is not None
 
 
 def decide_change(
@@ -88,6 +91,8 @@ def decide_change(
             columns["ordering"] = change.ordering.value
         if change.delivery is not UNSET:
             columns["delivery"] = _delivery(change.delivery, current, defaults)
+        if change.filter is not UNSET:
+            columns["filter"] = None if change.filter is None else json_bytes(change.filter).decode()
         moves = change.url is not None and change.url != current.url
         if moves:
             _refuse_taken_along(change, current, rules)

@@ -4,6 +4,7 @@ A subscription is its tenant's: another tenant's looks like one that does not ex
 out; the signing secret is shown once, when the subscription is created.
 """
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -17,6 +18,7 @@ from event_issuer.db.work import Work
 from event_issuer.domain.access import Action, Caller
 from event_issuer.domain.credentials import Credentials
 from event_issuer.domain.errors import BadInput, NotFound
+from event_issuer.domain.json_values import json_bytes
 from event_issuer.domain.paging import PageRequest, Slice
 from event_issuer.domain.subscriptions import (
     Command,
@@ -33,7 +35,9 @@ from event_issuer.egress.urls import parse_target
 from event_issuer.eventlog.protocol import EventLog
 from event_issuer.eventlog.reading import StartFrom, StartPoint, start_offsets
 from event_issuer.resolvers.events import authorised_entries
+from event_issuer.resolvers.filters import checked_filter
 from event_issuer.resolvers.subscription_changes import (
+    UNSET,
     SubscriptionChange,
     check_application_id,
     credential_columns,
@@ -48,7 +52,8 @@ DELETED_AT_ONCE_MAX: Final = 1000  # subscriptions of one bulk deletion; call ag
 
 @dataclass(frozen=True, slots=True)
 class SubscriptionSpec:
-    """What a caller asks for. `credentials` are sealed at once; the repr shows none of them."""
+    """What a caller asks for. `credentials` are sealed at once; the repr shows none of them. `filter` is JSON, None for
+    every event."""
 
     application_id: str
     event_types: Sequence[str]
@@ -59,6 +64,7 @@ class SubscriptionSpec:
     content_mode: ContentMode = ContentMode.BINARY
     verification: Verification = Verification.OPTIONS_HANDSHAKE
     start_from: StartFrom = field(default_factory=lambda: StartFrom(at=StartPoint.LATEST))
+    filter: object = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +110,8 @@ class Subscriptions:
         parse_target(spec.url, self.limits.rules)
         if spec.verification is Verification.NONE and not self.limits.verification_optional:
             raise BadInput("This server verifies every endpoint; use OPTIONS_HANDSHAKE.")
+        if spec.filter is not None:
+            await checked_filter(caller, self._database, spec.filter, [entry.id for entry in entries])
         starts = await self._starts(entries, spec.start_from)
         key, now = new_signing_key(), self._clock()
         new = self._new(caller, spec, key)
@@ -143,8 +151,10 @@ class Subscriptions:
         caller.authorise(Action.MANAGE_SUBSCRIPTIONS)
         decide = decide_change(change, self.limits.rules, self.limits.defaults, self._sealer, self._clock())
         if change.event_types is None:
+            await self._check_filter(caller, subscription_id, change, None)
             return await self._alter(caller, subscription_id, "update", decide)
         entries = await self._authorised_types(caller, change.event_types)
+        await self._check_filter(caller, subscription_id, change, [entry.id for entry in entries])
         starts = {entry.id: await self._starts([entry], StartFrom(at=StartPoint.LATEST)) for entry in entries}
         return await self._alter(caller, subscription_id, "update", decide, starts)
 
@@ -225,6 +235,21 @@ class Subscriptions:
             raise _no_such()
         self._feed.hurry()
 
+    async def _check_filter(
+        self, caller: Caller, subscription_id: int, change: SubscriptionChange, type_ids: Sequence[int] | None
+    ) -> None:
+        """The filter and the event types must agree as they will be. `type_ids` None: the types stay."""
+        value = change.filter
+        if value is None or (value is UNSET and type_ids is None):
+            return
+        row = await self._existing(caller, subscription_id)
+        if value is UNSET:
+            value = json.loads(row.filter) if row.filter else None
+        if type_ids is None:
+            type_ids = [found[0] for found in await self._database.read(sql.event_type_ids_of(row.id))]
+        if value is not None:
+            await checked_filter(caller, self._database, value, type_ids)
+
     async def _existing(self, caller: Caller, subscription_id: int) -> Subscription:
         row = await sql.by_id(caller.tenant_id, subscription_id)
         if row is None:
@@ -257,6 +282,7 @@ class Subscriptions:
             verification=spec.verification.value,
             sealed_signing_secret=self._sealer.seal(key, purpose=SIGNING_SECRET),
             **credential_columns(spec.credentials, self._sealer),
+            filter=None if spec.filter is None else json_bytes(spec.filter).decode(),
         )
 
 

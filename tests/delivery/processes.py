@@ -9,6 +9,7 @@ from event_issuer.delivery.attempt import Courier
 from event_issuer.delivery.engine import Engine
 from event_issuer.delivery.leases import Leaser
 from event_issuer.delivery.pins import Pins
+from event_issuer.delivery.sieve import Sieves
 from event_issuer.domain.dataschemas import SchemaUrls
 from event_issuer.egress.sender import Sender
 from tests.delivery.failing import FailingDatabase
@@ -32,7 +33,7 @@ class Process:
             self.leaser,
             courier,
             world.activate,
-            Pins(self.database, Versions(world.feed, SchemaUrls(ORIGIN))),
+            Sieves(Pins(self.database, Versions(world.feed, SchemaUrls(ORIGIN)))),
             world.clock,
             random.Random(4),
             exposure_max=100,

@@ -11,8 +11,8 @@ from event_issuer.delivery.exposure import Exposure
 from event_issuer.delivery.lane import Lane
 from event_issuer.delivery.leases import Lease, Leaser
 from event_issuer.delivery.opening import stored_lanes
-from event_issuer.delivery.pins import Pin
 from event_issuer.delivery.settle import Settler
+from event_issuer.delivery.sieve import Sieve
 from event_issuer.egress.sender import Sender
 from tests.delivery.failing import FailingDatabase
 from tests.delivery.world import LOG_ID, World
@@ -33,7 +33,7 @@ class Rig:
         self.faults: list[BaseException] = []
         self.settler = Settler(self.database, owner, self.leaser.epochs, self.exposure, world.clock, self.lost.append)
         self.courier = Courier(sender, LOG_ID, world.clock, world.clock.monotonic_s, random.Random(owner), {})
-        self.pins: dict[int, Pin] = {}
+        self.sieves: dict[int, Sieve] = {}
         self.lanes: list[Lane] = []
         self.subscriptions: list[ActiveSubscription] = []
 
@@ -55,7 +55,7 @@ class Rig:
                         lane.cursor,
                         lane.parked,
                         lane.filtered,
-                        pin=self.pins.get(lane.lease[0]),
+                        sieve=self.sieves.get(lane.lease[0]),
                         log=self.world.log,
                         courier=self.courier,
                         settler=self.settler,

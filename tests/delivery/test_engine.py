@@ -190,6 +190,42 @@ async def test_settings_that_another_process_has_taken_up_first_are_taken_up(
     assert [sent.url for sent in sender.sent] == ["http://127.0.0.1:9/new"]
 
 
+async def test_a_changed_filter_holds_for_what_is_not_under_way(
+    world: World, sender: ScriptedSender, process: Process
+) -> None:
+    (partition_id,) = await world.partitions()
+    id_ = await world.subscribe([partition_id], filter_={"not": {"exact": {"id": "e2"}}})
+    sender.script = lambda sent: answer(500) if sent.event_id == "e1" else answer(200)
+    await world.produce(partition_id, "a", "b", "c")
+    await process.step()
+    await sender.asked(2)
+    assert sorted(sender.event_ids) == ["e1", "e3"]
+    await process.written(LANES, [(3, "[]")])
+    await world.alter(id_, filter='{"exact":{"id":"e4"}}', status="RESTART", settings_version=2)
+    await process.step()
+    world.clock.advance(10)
+    process.wake()
+    await world.produce(partition_id, "a", "b")
+    await sender.asked(3)
+    await process.written(LANES, [(5, "[]")])
+    assert sorted(sender.event_ids) == ["e1", "e3", "e4"]  # e1 was due, and does not pass any more
+    assert await world.rows("SELECT filtered_count FROM lanes") == [(3,)]
+    assert await world.rows("SELECT COUNT(*) FROM parked_events") == [(0,)]
+
+
+async def test_a_filter_that_cannot_be_used_any_more_fails_the_subscription(
+    world: World, sender: ScriptedSender, process: Process
+) -> None:
+    (partition_id,) = await world.partitions()
+    await world.subscribe([partition_id], filter_={"like": "x"})
+    await world.produce(partition_id, "a")
+    await process.step()
+    assert await world.rows(STATUS) == [("FAILED",)]
+    ((message, *_),) = await world.rows(ERRORS)
+    assert message.startswith('The filter cannot be used: "like" is no filter dialect; there are exact, prefix, ')
+    assert sender.sent == []
+
+
 async def test_a_url_that_is_not_allowed_any_more_fails_the_subscription(
     world: World, sender: ScriptedSender, process: Process
 ) -> None:

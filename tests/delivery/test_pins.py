@@ -3,7 +3,8 @@
 import pytest
 
 from event_issuer.contracts.versions import Versions
-from event_issuer.delivery.pins import Filtered, Pin, Pins
+from event_issuer.delivery.pins import Pin, Pins
+from event_issuer.delivery.sieve import Sieve
 from event_issuer.domain.contracts import Contract
 from event_issuer.domain.dataschemas import SchemaUrls
 from event_issuer.domain.errors import NotFound
@@ -43,7 +44,7 @@ async def test_what_breaks_the_pinned_version_is_settled_without_an_attempt(
 ) -> None:
     (partition_id,) = await world.partitions()
     id_ = await world.subscribe([partition_id])
-    rig.pins[partition_id] = Pin(4, refusing(2, 3, 5))
+    rig.sieves[partition_id] = Sieve(pin=Pin(4, refusing(2, 3, 5)))
     await rig.open(id_)
     await world.produce(partition_id, "a", "a", "b", None, None)
     await rig.settle_down()
@@ -55,15 +56,15 @@ async def test_what_breaks_the_pinned_version_is_settled_without_an_attempt(
 async def test_a_lane_counts_on_where_it_is_opened_again(world: World, rig: Rig, sender: ScriptedSender) -> None:
     (partition_id,) = await world.partitions()
     id_ = await world.subscribe([partition_id])
-    rig.pins[partition_id] = Pin(4, refusing(1, 3))
+    rig.sieves[partition_id] = Sieve(pin=Pin(4, refusing(1, 3)))
     await rig.open(id_)
     await world.produce(partition_id, None, None)
     await rig.settle_down()
     await rig.crash()
     again = Rig(await world.restarted(), sender, "again")
-    again.pins[partition_id] = Pin(4, refusing(1, 3))
+    again.sieves[partition_id] = Sieve(pin=Pin(4, refusing(1, 3)))
     (lane,) = await again.open(id_)
-    assert lane.filtered == Filtered(1, "The event at offset 0 breaks schema version 4.")
+    assert (lane.filtered.count, lane.filtered.last) == (1, "The event at offset 0 breaks schema version 4.")
     await again.world.produce(partition_id, None, None)
     await again.settle_down()
     assert sender.event_ids == ["e2", "e4"]
@@ -75,7 +76,7 @@ async def test_an_event_is_judged_once_for_all_lanes_of_a_version(
 ) -> None:
     (partition_id,) = await world.partitions()
     contract = refusing(1)
-    rig.pins[partition_id] = Pin(1, contract)
+    rig.sieves[partition_id] = Sieve(pin=Pin(1, contract))
     ids = [await world.subscribe([partition_id], f"http://127.0.0.1:9/{n}") for n in range(3)]
     await rig.open(*ids)
     await world.produce(partition_id, None, None)
@@ -90,7 +91,7 @@ async def test_a_blocked_key_goes_on_behind_what_is_filtered_out(
 ) -> None:
     (partition_id,) = await world.partitions()
     id_ = await world.subscribe([partition_id])
-    rig.pins[partition_id] = Pin(1, refusing(2, 4))
+    rig.sieves[partition_id] = Sieve(pin=Pin(1, refusing(2, 4)))
     sender.script = lambda sent: answer(500) if sent.event_id == "e1" and sent.number == 1 else answer(200)
     await rig.open(id_)
     await world.produce(partition_id, "a", "a", "a", "a", "a")
@@ -112,7 +113,7 @@ async def test_a_parked_event_is_judged_when_it_is_due(world: World, rig: Rig, s
     await rig.settle_down()
     await rig.crash()
     again = Rig(await world.restarted(), sender, "again")
-    again.pins[partition_id] = Pin(7, refusing(1))
+    again.sieves[partition_id] = Sieve(pin=Pin(7, refusing(1)))
     await again.open(id_)
     world.clock.advance(10)
     await again.settle_down()

@@ -1,6 +1,7 @@
 """A small issuer for delivery's tests: a store, a log with events, subscriptions, and a clock of the test's own."""
 
 import asyncio
+import json
 import random
 from collections.abc import Iterable, Sequence
 from ipaddress import ip_network
@@ -91,6 +92,7 @@ class World:
         status: Status = Status.STARTING,
         verification: Verification = Verification.OPTIONS_HANDSHAKE,
         credentials: Credentials | None = None,
+        filter_: object = None,
     ) -> int:
         """A subscription that begins at the first event of each partition."""
         now = self.clock.now
@@ -108,6 +110,7 @@ class World:
             authentication_kind=None,
             sealed_credentials=self._sealed(credentials),
             sealed_signing_secret=self.sealer.seal(SIGNING_KEY, purpose=SIGNING_SECRET),
+            filter=None if filter_ is None else json.dumps(filter_),
         )
         starts = [LaneStart(id_, 0) for id_ in partition_ids]
         id_ = await self.database.run(

@@ -9,7 +9,8 @@ import sys
 from collections.abc import Callable, Coroutine
 from typing import Final
 
-from tests.endurance import isolation, order, simulation
+from bench import isolation
+from tests.endurance import order, simulation
 
 RUNS: Final[dict[str, Callable[[str], Coroutine[None, None, bool]]]] = {
     "order": order.run,
