@@ -12,13 +12,15 @@ from event_issuer.domain.subscriptions import DeliverySettings, Ordering
 from event_issuer.egress.addresses import AddressRules
 from event_issuer.egress.urls import Target, parse_target
 from event_issuer.security.sealing import CREDENTIALS, SIGNING_SECRET, Sealer
+from event_issuer.security.signing_secrets import spellings_of
 
 USER_AGENT = "event-issuer"
 
 
 @dataclass(slots=True)
 class ActiveSubscription:
-    """`head` is the header lines that every request of this subscription carries. Its repr shows no secret."""
+    """`head` is the header lines that every request of this subscription carries; `secrets` what no record may
+    show. Its repr shows none."""
 
     id: int
     target: Target
@@ -27,6 +29,7 @@ class ActiveSubscription:
     settings: DeliverySettings
     signing_key: bytes = field(repr=False)
     head: bytes = field(repr=False)
+    secrets: tuple[str, ...] = field(repr=False)
     in_flight: int = 0
     retries_in_flight: int = 0
     is_open: bool = True
@@ -50,20 +53,26 @@ class ActiveSubscription:
 
 def activate(row: Subscription, sealer: Sealer, rules: AddressRules, origin: str) -> ActiveSubscription:
     """Unseals and parses a stored subscription. Raises BadInput where its URL is not allowed (any more)."""
+    signing_key = sealer.unseal(row.sealed_signing_secret, purpose=SIGNING_SECRET)
+    credentials = _credentials(row, sealer)
     return ActiveSubscription(
         id=row.id,
         target=parse_target(row.url, rules),
         rules=rules,
         ordering=Ordering(row.ordering),
         settings=DeliverySettings.from_json(row.delivery),
-        signing_key=sealer.unseal(row.sealed_signing_secret, purpose=SIGNING_SECRET),
-        head=_head(row, sealer, origin),
+        signing_key=signing_key,
+        head=_head(credentials, origin),
+        secrets=(*credentials.secrets(), *spellings_of(signing_key)),
     )
 
 
-def _head(row: Subscription, sealer: Sealer, origin: str) -> bytes:
+def _credentials(row: Subscription, sealer: Sealer) -> Credentials:
+    sealed = row.sealed_credentials
+    return Credentials.decode(sealer.unseal(sealed, purpose=CREDENTIALS)) if sealed else Credentials()
+
+
+def _head(credentials: Credentials, origin: str) -> bytes:
     lines = [f"user-agent: {USER_AGENT}", f"webhook-request-origin: {origin}"]
-    if row.sealed_credentials is not None:
-        credentials = Credentials.decode(sealer.unseal(row.sealed_credentials, purpose=CREDENTIALS))
-        lines += [f"{name}: {value}" for name, value in credentials.headers()]
+    lines += [f"{name}: {value}" for name, value in credentials.headers()]
     return "".join(line + "\r\n" for line in lines).encode("latin-1")

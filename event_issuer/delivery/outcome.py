@@ -3,13 +3,14 @@
 Knows nothing of schedules or of what is done about the outcome.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from event_issuer.delivery.excerpt import excerpt_of
 from event_issuer.egress.messages import Failure, Response
 
-EXCERPT_BYTES_MAX: Final = 4_096  # enough of an error page to see whose it is; attempts are kept in thousands
 ERROR_LENGTH_MAX: Final = 500
 
 
@@ -45,7 +46,8 @@ _KINDS: Final = {
 _DELIVERED: Final = {status: Outcome(OutcomeKind.DELIVERED, status) for status in range(200, 300)}
 
 
-def judge(answer: Response | Failure) -> Outcome:
+def judge(answer: Response | Failure, secrets: Sequence[str] = ()) -> Outcome:
+    """`secrets` are the subscription's, which no excerpt may show."""
     if isinstance(answer, Failure):
         return Outcome(OutcomeKind.RETRY, error=f"{answer.kind}: {answer.message}"[:ERROR_LENGTH_MAX])
     status = answer.status
@@ -53,5 +55,4 @@ def judge(answer: Response | Failure) -> Outcome:
     if delivered is not None:
         return delivered
     kind = _KINDS.get(status, OutcomeKind.RETRY)
-    excerpt = answer.body_excerpt[:EXCERPT_BYTES_MAX].decode("utf-8", "replace").replace("\x00", "�")
-    return Outcome(kind, status, f"The endpoint answered {status}.", excerpt or None)
+    return Outcome(kind, status, f"The endpoint answered {status}.", excerpt_of(answer, secrets))
