@@ -30,7 +30,7 @@ from event_issuer.delivery.engine import Engine
 from event_issuer.delivery.handshake import Handshaker
 from event_issuer.delivery.leases import Leaser
 from event_issuer.delivery.pins import Pins
-from event_issuer.delivery.upkeep import Upkeep
+from event_issuer.delivery.upkeep import ATTEMPTS_KEPT, ATTEMPTS_KEPT_S, Upkeep
 from event_issuer.domain.access import ANONYMOUS, Caller
 from event_issuer.domain.dataschemas import SchemaUrls
 from event_issuer.domain.errors import SettingsInvalid, Unauthenticated, Unavailable
@@ -52,6 +52,7 @@ from event_issuer.resolvers.catalogue import CatalogueDocument, CatalogueExport,
 from event_issuer.resolvers.deliveries import Deliveries
 from event_issuer.resolvers.event_types import EventTypeLimits, EventTypes
 from event_issuer.resolvers.events import Events
+from event_issuer.resolvers.explaining import AttemptHistory, Explaining
 from event_issuer.resolvers.produce import Producing
 from event_issuer.resolvers.quarantine import Quarantine
 from event_issuer.resolvers.schemas import SchemaDocument, Schemas
@@ -142,6 +143,7 @@ async def open_issuer(
             ),
             deliveries=Deliveries(database, clock),
             quarantine=Quarantine(database, log, catalogue, judge, feed, clock),
+            explaining=_explaining(database, log, contracts, delivery, clock),
             log_id=log.log_id,
             schema_urls=contracts.urls,
         )
@@ -174,6 +176,14 @@ async def _open_log(
     )
     feed.listen(lambda topic, id_: log.reload(id_) if topic is Topic.VERDICT else None)
     return log
+
+
+def _explaining(
+    database: Database, log: EmbeddedLog, contracts: "_Contracts", delivery: "_Delivery", clock: Clock
+) -> Explaining:
+    history = AttemptHistory(ATTEMPTS_KEPT_S, ATTEMPTS_KEPT)
+    progress_of = delivery.engine.progress_of
+    return Explaining(database, log, contracts.catalogue, contracts.versions, clock, history, progress_of)
 
 
 class _Contracts:

@@ -8,6 +8,7 @@ or SQL: the courier sends, the settler writes. All state changes happen between 
 import asyncio
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterable, Sequence
+from itertools import chain
 from random import Random
 from typing import Final
 
@@ -19,6 +20,7 @@ from event_issuer.delivery.leases import Lease
 from event_issuer.delivery.outcome import Outcome, OutcomeKind
 from event_issuer.delivery.parked import Parked, ParkedEvents
 from event_issuer.delivery.pins import Filtered, Pin
+from event_issuer.delivery.progress import Progress, progress_of
 from event_issuer.delivery.reading import PartitionReader
 from event_issuer.delivery.retry import next_attempt_at
 from event_issuer.delivery.settle import Settler
@@ -94,9 +96,7 @@ class Lane:
                 await self._awake.wait()
                 self._awake.clear()
                 await self.step()
-                self._alarm.set(
-                    self._parked.next_due_at
-                )  # one that is due already waits for room, which wakes the lane
+                self._alarm.set(self._parked.next_due_at)  # one that is due waits for room, which wakes the lane
         finally:
             self._alarm.stop()
 
@@ -104,6 +104,10 @@ class Lane:
         """One round: retries that are due, events whose turn has come, new events. The number of attempts started."""
         started = await self._start_due() + self._start_ready()
         return started + await self._advance()
+
+    def progress_of(self, offset: int) -> Progress:
+        waiting = (record.offset for record in chain(self._ready, *self._behind.values()))
+        return progress_of(offset, self.cursor, self._parked, self._read_offset, waiting)
 
     async def drain(self) -> None:
         """Waits until no request is under way. The caller has closed the subscription or stopped `run`."""

@@ -14,6 +14,7 @@ from event_issuer.graphql.connections import After, Before, Connection, First, L
 from event_issuer.graphql.context import Asked
 from event_issuer.graphql.event_types import EventType, EventTypeFilter, EventValidation, Name
 from event_issuer.graphql.events import Event, EventConnection, StartFromInput, event_at
+from event_issuer.graphql.explaining import CloudEventId, DeliveryExplanation, EventId, Source, explained
 from event_issuer.graphql.fields import field
 from event_issuer.graphql.ids import event_position, number_in
 from event_issuer.graphql.nodes import find_node
@@ -106,6 +107,20 @@ class Query:
         start = from_.start() if from_ else None
         found = await info.context.do.events.page(info.context.caller, event_types, first, after, start)
         return EventConnection.of(found, info.context.do.log_id)
+
+    @field(
+        "Why did, or didn't, this event reach this subscription? By the log's id, or by the producer's source and id. "
+        "Null if the subscription is not there, or another tenant's."
+    )
+    async def explain_delivery(
+        self,
+        info: Asked,
+        webhook_subscription_id: Annotated[strawberry.ID, strawberry.argument(description="The subscription.")],
+        event_id: EventId = None,
+        source: Source = None,
+        cloud_event_id: CloudEventId = None,
+    ) -> DeliveryExplanation | None:
+        return await explained(info, webhook_subscription_id, event_id, source, cloud_event_id)
 
     @field("Events of a type of yours that came from outside the API and break their contract, as they were judged.")
     async def quarantined_events(
