@@ -30,6 +30,7 @@ from event_issuer.delivery.engine import Engine
 from event_issuer.delivery.handshake import Handshaker
 from event_issuer.delivery.leases import Leaser
 from event_issuer.delivery.pins import Pins
+from event_issuer.delivery.test_deliveries import TestDeliverer
 from event_issuer.delivery.upkeep import ATTEMPTS_KEPT, ATTEMPTS_KEPT_S, Upkeep
 from event_issuer.domain.access import ANONYMOUS, Caller
 from event_issuer.domain.dataschemas import SchemaUrls
@@ -57,6 +58,7 @@ from event_issuer.resolvers.produce import Producing
 from event_issuer.resolvers.quarantine import Quarantine
 from event_issuer.resolvers.schemas import SchemaDocument, Schemas
 from event_issuer.resolvers.subscriptions import SubscriptionLimits, Subscriptions
+from event_issuer.resolvers.test_deliveries import TestDeliveries
 from event_issuer.security.authentication import Authenticator
 from event_issuer.security.sealing import Sealer, parse_sealing_key
 from event_issuer.settings import Settings
@@ -144,6 +146,7 @@ async def open_issuer(
             deliveries=Deliveries(database, clock),
             quarantine=Quarantine(database, log, catalogue, judge, feed, clock),
             explaining=_explaining(database, log, contracts, delivery, clock),
+            test_deliveries=contracts.test_deliveries,
             log_id=log.log_id,
             schema_urls=contracts.urls,
         )
@@ -205,6 +208,9 @@ class _Contracts:
         limits = EventTypeLimits(settings.event_types_max, settings.partitions_max, settings.data_bytes_max)
         self.event_types = EventTypes(database, self.catalogue, self.versions, self.trial, feed, clock, limits)
         self.schemas = Schemas(database, self.trial, self.trial, feed, clock)
+        self.test_deliveries = TestDeliveries(
+            database, self.catalogue, self.versions, self.trial, self.urls, feed, clock
+        )
 
     def producing(self, log: EmbeddedLog) -> Producing:
         events_max, data_bytes_max = self._settings.batch_events_max, self._settings.data_bytes_max
@@ -237,12 +243,14 @@ class _Delivery:
         def activated(row: Subscription) -> ActiveSubscription:
             return activate(row, sealer, rules, origin)
 
+        known = self.deprecations.by_partition
+        courier = Courier(self._sender, log.log_id, clock, monotonic, random, known)
         self.engine = Engine(
             database,
             log,
             feed,
             self.leaser,
-            Courier(self._sender, log.log_id, clock, monotonic, random, self.deprecations.by_partition),
+            courier,
             activated,
             Pins(database, versions),
             clock,
@@ -250,6 +258,8 @@ class _Delivery:
             exposure_max=settings.unsettled_max,
         )
         self._handshaker = Handshaker(database, feed, self._control, origin, clock, random)
+        held = self.leaser.held
+        self._test_deliverer = TestDeliverer(database, feed, held, courier, activated, known, clock, random)
         self._upkeep = Upkeep(database, clock)
 
     def loops(self) -> list[Loop]:
@@ -257,11 +267,13 @@ class _Delivery:
             ("deprecations", self.deprecations.run),
             ("engine", self.engine.run),
             ("handshakes", self._handshaker.run),
+            ("test events", self._test_deliverer.run),
             ("upkeep", self._upkeep.run),
         ]
 
     async def stop(self, grace_s: float) -> None:
         await self._handshaker.stop()
+        await self._test_deliverer.stop()
         await self.engine.stop(grace_s)
         await self._sender.close()
         await self._control.close()

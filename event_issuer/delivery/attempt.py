@@ -35,6 +35,7 @@ SPAN_ID_BYTES: Final = 8
 
 class AttemptKind(StrEnum):
     DELIVERY = "DELIVERY"
+    TEST = "TEST"
 
 
 @dataclass(slots=True)

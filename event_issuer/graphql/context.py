@@ -15,6 +15,7 @@ from event_issuer.resolvers.produce import Producing
 from event_issuer.resolvers.quarantine import Quarantine
 from event_issuer.resolvers.schemas import Schemas
 from event_issuer.resolvers.subscriptions import Subscriptions
+from event_issuer.resolvers.test_deliveries import TestDeliveries
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,7 @@ class Operations:
     deliveries: Deliveries
     quarantine: Quarantine
     explaining: Explaining
+    test_deliveries: TestDeliveries
     log_id: str
     schema_urls: SchemaUrls
 

@@ -74,8 +74,13 @@ class DeliveryAttempt(connections.Node):
             trace_id=row.trace_id,
         )
 
-    @field("The event it carried; null once the log has dropped it, or where it is not yours to consume.")
+    @field(
+        "The event it carried; null once the log has dropped it, where it is not yours to consume, and for a test "
+        "event, which is not in the log."
+    )
     async def event(self, info: Asked) -> Event | None:
+        if not _is_set(self.row.log_offset):
+            return None
         return await event_at(info, self.row.partition_id, self.row.log_offset)
 
 

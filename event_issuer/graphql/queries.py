@@ -16,12 +16,13 @@ from event_issuer.graphql.event_types import EventType, EventTypeFilter, EventVa
 from event_issuer.graphql.events import Event, EventConnection, StartFromInput, event_at
 from event_issuer.graphql.explaining import CloudEventId, DeliveryExplanation, EventId, Source, explained
 from event_issuer.graphql.fields import field
-from event_issuer.graphql.ids import event_position, number_in
+from event_issuer.graphql.ids import event_position, number_in, numbers_in
 from event_issuer.graphql.nodes import find_node
 from event_issuer.graphql.quarantine import QuarantinedEvent
 from event_issuer.graphql.scalars import JSON, CloudEvent
 from event_issuer.graphql.schemas import CompatibilityReport
 from event_issuer.graphql.subscriptions import WebhookSubscription, WebhookSubscriptionFilter
+from event_issuer.graphql.test_deliveries import TestDelivery, find_test_delivery
 
 Id = Annotated[strawberry.ID, strawberry.argument(description="A global id.")]
 
@@ -92,6 +93,11 @@ class Query:
         number = number_in(id, "WebhookSubscription")
         row = None if number is None else await info.context.do.subscriptions.get(info.context.caller, number)
         return None if row is None else WebhookSubscription.of(row)
+
+    @field("A test event that was asked for; null if it is not there (any more), or another tenant's.")
+    async def test_delivery(self, info: Asked, id: Id) -> TestDelivery | None:
+        keys = numbers_in(id, "TestDelivery", 2)
+        return None if keys is None else await find_test_delivery(info, *keys)
 
     @field("The log, from the oldest event on unless it says otherwise; read on with `after`.")
     async def events(
