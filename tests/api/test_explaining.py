@@ -348,3 +348,29 @@ async def test_beyond_the_register_an_event_is_looked_for_in_the_log(
     for source, offset in (("/banenor/tests", 0), ("/elsewhere", 1)):
         found = await explain(operator, id_, "1", source)
         assert (found["verdict"], found["lane"]["eventOffset"]) == ("DELIVERED", offset)
+
+
+@pytest.mark.parametrize("here", [True, False])
+async def test_an_event_that_moves_on_is_never_seen_nowhere(
+    operator: Partner, issuer: Issuer, receivers: Receivers, here: bool
+) -> None:
+    """Asked again and again while events of a few keys fail, wait for each other and are delivered in the end."""
+    receiver = await receivers(*[FAILS, TAKES, FAILS] * 10, TAKES)
+    id_ = await subscribed(operator, receiver.url, delivery={"retry": {"delaysSeconds": [0.02] * 20}})
+    await reached(operator, id_, "RUNNING")
+    caller = await caller_of(issuer, operator)
+    asked = issuer.operations.explaining if here else await elsewhere(issuer)
+    count = 30
+    await operator.produce(*(event(str(number), partitionkey=str(number % 4)) for number in range(count)))
+    seen: set[tuple[str, bool]] = set()
+    delivered = 0
+    while delivered < count:
+        delivered = 0
+        for offset in range(count):
+            found = await asked.by_position(caller, 1, (1, offset))
+            assert found is not None
+            seen.add((found.explanation.verdict.value, found.explanation.is_recorded))
+            delivered += found.explanation.verdict is DeliveryVerdict.DELIVERED
+    moving = {("PENDING", True), ("PARKED", True), ("BEHIND_KEY", True), ("DELIVERED", True)}
+    assert seen <= moving | ({("IN_FLIGHT", True)} if here else set())
+    assert (await read(operator, id_))["lag"]["events"] == 0
