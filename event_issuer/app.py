@@ -32,7 +32,8 @@ from event_issuer.delivery.handshake import Handshaker
 from event_issuer.delivery.leases import Leaser
 from event_issuer.delivery.pins import Pins
 from event_issuer.delivery.sieve import Sieves
-from event_issuer.delivery.upkeep import Upkeep
+from event_issuer.delivery.test_deliveries import TestDeliverer
+from event_issuer.delivery.upkeep import ATTEMPTS_KEPT, ATTEMPTS_KEPT_S, Upkeep
 from event_issuer.domain.access import ANONYMOUS, Caller
 from event_issuer.domain.dataschemas import SchemaUrls
 from event_issuer.domain.errors import SettingsInvalid, Unauthenticated, Unavailable
@@ -54,11 +55,13 @@ from event_issuer.resolvers.catalogue import CatalogueDocument, CatalogueExport,
 from event_issuer.resolvers.deliveries import Deliveries
 from event_issuer.resolvers.event_types import EventTypeLimits, EventTypes
 from event_issuer.resolvers.events import Events
+from event_issuer.resolvers.explaining import AttemptHistory, Explaining
 from event_issuer.resolvers.parked import ParkedEvents
 from event_issuer.resolvers.produce import Producing
 from event_issuer.resolvers.quarantine import Quarantine
 from event_issuer.resolvers.schemas import SchemaDocument, Schemas
 from event_issuer.resolvers.subscriptions import SubscriptionLimits, Subscriptions
+from event_issuer.resolvers.test_deliveries import TestDeliveries
 from event_issuer.security.authentication import Authenticator
 from event_issuer.security.sealing import Sealer, parse_sealing_key
 from event_issuer.settings import Settings
@@ -146,6 +149,8 @@ async def open_issuer(
             deliveries=Deliveries(database, clock),
             parked=ParkedEvents(database, feed, clock),
             quarantine=Quarantine(database, log, catalogue, judge, feed, clock),
+            explaining=_explaining(database, log, contracts, delivery, clock),
+            test_deliveries=contracts.test_deliveries,
             log_id=log.log_id,
             schema_urls=contracts.urls,
         )
@@ -180,6 +185,14 @@ async def _open_log(
     return log
 
 
+def _explaining(
+    database: Database, log: EmbeddedLog, contracts: "_Contracts", delivery: "_Delivery", clock: Clock
+) -> Explaining:
+    history = AttemptHistory(ATTEMPTS_KEPT_S, ATTEMPTS_KEPT)
+    progress_of = delivery.engine.progress_of
+    return Explaining(database, log, contracts.catalogue, contracts.versions, clock, history, progress_of)
+
+
 class _Contracts:
     """The schema registry's parts, and what judges by them."""
 
@@ -199,6 +212,9 @@ class _Contracts:
         limits = EventTypeLimits(settings.event_types_max, settings.partitions_max, settings.data_bytes_max)
         self.event_types = EventTypes(database, self.catalogue, self.versions, self.trial, feed, clock, limits)
         self.schemas = Schemas(database, self.trial, self.trial, feed, clock)
+        self.test_deliveries = TestDeliveries(
+            database, self.catalogue, self.versions, self.trial, self.urls, feed, clock
+        )
 
     def producing(self, log: EmbeddedLog) -> Producing:
         events_max, data_bytes_max = self._settings.batch_events_max, self._settings.data_bytes_max
@@ -232,12 +248,14 @@ class _Delivery:
         def activated(row: Subscription) -> ActiveSubscription:
             return activate(row, sealer, rules, origin, clock, random, caps)
 
+        known = self.deprecations.by_partition
+        courier = Courier(self._sender, log.log_id, clock, monotonic, random, known)
         self.engine = Engine(
             database,
             log,
             feed,
             self.leaser,
-            Courier(self._sender, log.log_id, clock, monotonic, random, self.deprecations.by_partition),
+            courier,
             activated,
             Sieves(Pins(database, versions)),
             clock,
@@ -245,6 +263,8 @@ class _Delivery:
             exposure_max=settings.unsettled_max,
         )
         self._handshaker = Handshaker(database, feed, self._control, origin, clock, random)
+        held = self.leaser.held
+        self._test_deliverer = TestDeliverer(database, feed, held, courier, activated, known, clock, random)
         self._upkeep = Upkeep(database, clock)
 
     def loops(self) -> list[Loop]:
@@ -252,11 +272,13 @@ class _Delivery:
             ("deprecations", self.deprecations.run),
             ("engine", self.engine.run),
             ("handshakes", self._handshaker.run),
+            ("test events", self._test_deliverer.run),
             ("upkeep", self._upkeep.run),
         ]
 
     async def stop(self, grace_s: float) -> None:
         await self._handshaker.stop()
+        await self._test_deliverer.stop()
         await self.engine.stop(grace_s)
         await self._sender.close()
         await self._control.close()

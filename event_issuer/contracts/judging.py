@@ -13,6 +13,7 @@ from event_issuer.contracts.catalogue import Catalogue, CatalogueEntry
 from event_issuer.db import event_types
 from event_issuer.db import verdicts as sql
 from event_issuer.db.database import Database
+from event_issuer.domain.contracts import Contract
 from event_issuer.domain.errors import NotFound, Violation
 from event_issuer.domain.events import CloudEvent, read_attributes
 from event_issuer.domain.json_format import document_of
@@ -95,6 +96,31 @@ def data_violations(
     if event.has_json_data:
         return () if entry.contract.accepts(document) else entry.contract.violations(document)
     return () if entry.contract.accepts(event.string) else (_no_string(event), *entry.contract.violations(event.string))
+
+
+def keeps(contract: Contract, event: CloudEvent) -> bool:
+    """Whether the event's data keep the contract. No contract judges a tombstone, which has none."""
+    if event.data is None:
+        return True
+    if not event.has_json_data:
+        return contract.accepts(event.string)
+    try:
+        document = document_of(event.data)
+    except ValueError:
+        return False
+    return contract.accepts(document)
+
+
+def breach_of(contract: Contract, event: CloudEvent) -> str | None:
+    """Why the event's data do not keep the contract, in words; None where they do."""
+    if keeps(contract, event) or event.data is None:
+        return None
+    try:
+        document = document_of(event.data) if event.has_json_data else event.string
+    except ValueError as problem:
+        return str(problem)
+    violations = contract.violations(document, limit=1)
+    return f"{violations[0].message}, at {violations[0].path or 'the document'}" if violations else None
 
 
 def _no_string(event: CloudEvent) -> Violation:

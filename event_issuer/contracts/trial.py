@@ -1,9 +1,9 @@
 """What is asked about a schema before it is registered, in a worker process that is killed when it takes too long.
 
-Can it serve as a contract, and may it follow an earlier version? Even a checked schema may hold the interpreter for
-long, and what holds one in C code cannot be interrupted from inside. One question is answered at a time; the worker
-is started when first needed and kept. How the answer is found is the worker's business; what is done with it is the
-caller's.
+Can it serve as a contract, may it follow an earlier version, and what would keep it? Even a checked schema may hold
+the interpreter for long, and what holds one in C code cannot be interrupted from inside. One question is answered at a
+time; the worker is started when first needed and kept. How the answer is found is the worker's business; what is done
+with it is the caller's.
 """
 
 import asyncio
@@ -91,6 +91,15 @@ class SchemaTrial:
         if not answer:
             return undecided("The versions ended the process that compared them; it may need too much memory")
         return comparing.comparison(answer)
+
+    async def sample(self, definition: object) -> str | None:
+        """A document, as JSON, that keeps this schema of ours; None where none was found in time.
+
+        Raises `LimitExceeded` and `Unavailable` like `try_schema`.
+        """
+        answer = await self._answer(b'{"sampled": %b}\n' % encode_definition(definition))
+        sample = json.loads(answer)["sample"] if answer else None
+        return None if sample is None else str(sample)
 
     async def close(self) -> None:
         """End the worker. A question under way or asked later gets `Unavailable`."""

@@ -1,9 +1,10 @@
 """The process in which strangers' schemas are compiled, tried and compared; it may be killed at any moment.
 
 Reads one JSON object per line and answers each with one line. To `{"definition": …, "example": …}` the answer is
-`{}` if the schema can be registered, else `{"detail": …, "violations": [[path, rule, message], …]}`; the other
-question is that of event_issuer.contracts.comparing. It has no secrets (its environment is bare), bounded memory and
-a low priority. It knows no event types and keeps nothing.
+`{}` if the schema can be registered, else `{"detail": …, "violations": [[path, rule, message], …]}`; to
+`{"sampled": definition}` it is `{"sample": text or null}`, a JSON text that keeps the schema; the third question is
+that of event_issuer.contracts.comparing. It has no secrets (its environment is bare), bounded memory and a low
+priority. It knows no event types and keeps nothing.
 """
 
 import json
@@ -20,6 +21,7 @@ from typing import Any
 from event_issuer.contracts import comparing, probes
 from event_issuer.domain.contracts import Contract, check_definition
 from event_issuer.domain.errors import SchemaInvalid
+from event_issuer.domain.sampling import sample_of
 from event_issuer.domain.violations import refusal
 
 READY = b"ready\n"
@@ -63,6 +65,8 @@ def _write(line: bytes) -> None:
 def _answer(request: dict[str, Any]) -> dict[str, object]:
     if comparing.is_question(request):
         return comparing.answer(request)
+    if "sampled" in request:
+        return {"sample": sample_of(request["sampled"])}
     try:
         try_schema(request["definition"], request["example"])
     except SchemaInvalid as refusal:

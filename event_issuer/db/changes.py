@@ -35,6 +35,7 @@ class Topic(StrEnum):
     ACCESS = "access"
     EVENT_TYPE = "event_type"
     VERDICT = "verdict"  # of events in a partition
+    TEST_DELIVERY = "test_delivery"
 
 
 ChangeListener: TypeAlias = Callable[[Topic, int], None]

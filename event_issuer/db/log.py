@@ -116,6 +116,22 @@ def _known_identities(dialect: Dialect, records: Sequence[NewRecord]) -> Work[_K
     return known
 
 
+def places_of(dialect: Dialect, identities: Sequence[bytes]) -> list[Statement]:
+    """Statements whose rows are (recorded_at_us, partition_id, log_offset) of the events with these identities that
+    are remembered for deduplication."""
+    statements = []
+    for part in batches(_IDENTITY, [(identity,) for identity in identities]):
+        asked = rows_cte(dialect, "asked", _IDENTITY, part)
+        statements.append(
+            Statement(
+                f"{asked.sql} SELECT recorded_at_us, partition_id, log_offset FROM asked "
+                "JOIN dedupe_entries AS entries ON entries.identity_digest = asked.identity_digest",
+                asked.args,
+            )
+        )
+    return statements
+
+
 def _move_heads(dialect: Dialect, heads: dict[int, _Head]) -> Work[None]:
     moved = [
         (id_, head.next_offset, head.recorded_at, head.added_bytes)

@@ -21,6 +21,7 @@ _ATTEMPTS = {
     "error": "text",
     "response_excerpt": "text",
     "trace_id": "text",
+    "timings": "text",
 }
 _LANES = {
     "id": "bigint",

@@ -158,6 +158,7 @@ class Attempt(Table, tablename="attempts"):
     error = Text(null=True, default=None)
     response_excerpt = Text(null=True, default=None)
     trace_id = Text()
+    timings = Text(null=True, default=None)
 
 
 class SubscriptionErrorRow(Table, tablename="subscription_errors"):
@@ -182,6 +183,18 @@ class VerdictRow(Table, tablename="verdicts"):
     changed_at_us = BigInt()
 
 
+class TestDelivery(Table, tablename="test_deliveries"):
+    __test__ = False  # no test of ours, whatever its name says to pytest
+    id = BigSerial(primary_key=True)
+    subscription_id = BigInt()
+    event_type_id = BigInt()
+    partition_id = BigInt()
+    event = Text()
+    requested_at_us = BigInt()
+    claimed_at_us = BigInt(null=True, default=None)
+    attempt_id = BigInt(null=True, default=None)
+
+
 TABLES = (
     Tenant,
     Principal,
@@ -197,4 +210,5 @@ TABLES = (
     Attempt,
     SubscriptionErrorRow,
     VerdictRow,
+    TestDelivery,
 )

@@ -9,7 +9,7 @@ from event_issuer.db.work import Statement, Work
 from event_issuer.domain.time import Instant
 
 # In the order of removal: whatever points to another row goes before it.
-_OF_A_SUBSCRIPTION: Final = ("parked_events", "attempts", "subscription_errors", "lanes")
+_OF_A_SUBSCRIPTION: Final = ("parked_events", "attempts", "subscription_errors", "test_deliveries", "lanes")
 
 
 def deleted_subscriptions(before: Instant, count_max: int) -> Statement:

@@ -20,6 +20,7 @@ from event_issuer.domain.time import SECOND_US, Clock, Instant
 from event_issuer.egress.addresses import AddressRules
 from event_issuer.egress.urls import Target, parse_target
 from event_issuer.security.sealing import CREDENTIALS, SIGNING_SECRET, Sealer
+from event_issuer.security.signing_secrets import spellings_of
 
 USER_AGENT = "event-issuer"
 FAILURES_IN_A_ROW_LEAST: Final = 3  # one event that fails alone does not open a breaker
@@ -27,12 +28,14 @@ FAILURES_IN_A_ROW_LEAST: Final = 3  # one event that fails alone does not open a
 
 @dataclass(slots=True)
 class Endpoint:
-    """What every request of a subscription carries, and where it goes. Its repr shows no secret."""
+    """What every request of a subscription carries, and where it goes; `secrets` is what no record may show. Its repr
+    shows none."""
 
     target: Target
     rules: AddressRules
     signing_key: bytes = field(repr=False)
     head: bytes = field(repr=False)
+    secrets: tuple[str, ...] = field(repr=False)
 
 
 class ActiveSubscription:
@@ -207,11 +210,14 @@ def activate(
     row: Subscription, sealer: Sealer, rules: AddressRules, origin: str, clock: Clock, random: Random, caps: Caps
 ) -> ActiveSubscription:
     """Unseals and parses a stored subscription. Raises BadInput where its URL is not allowed (any more)."""
+    signing_key = sealer.unseal(row.sealed_signing_secret, purpose=SIGNING_SECRET)
+    credentials = _credentials(row, sealer)
     endpoint = Endpoint(
         target=parse_target(row.url, rules),
         rules=rules,
-        signing_key=sealer.unseal(row.sealed_signing_secret, purpose=SIGNING_SECRET),
-        head=_head(row, sealer, origin),
+        signing_key=signing_key,
+        head=_head(credentials, origin),
+        secrets=(*credentials.secrets(), *spellings_of(signing_key)),
     )
     settings = DeliverySettings.from_json(row.delivery)
     health = HealthRecord(
@@ -221,9 +227,12 @@ def activate(
     return ActiveSubscription(row.id, endpoint, Ordering(row.ordering), settings, health, clock, random, *shared)
 
 
-def _head(row: Subscription, sealer: Sealer, origin: str) -> bytes:
+def _credentials(row: Subscription, sealer: Sealer) -> Credentials:
+    sealed = row.sealed_credentials
+    return Credentials.decode(sealer.unseal(sealed, purpose=CREDENTIALS)) if sealed else Credentials()
+
+
+def _head(credentials: Credentials, origin: str) -> bytes:
     lines = [f"user-agent: {USER_AGENT}", f"webhook-request-origin: {origin}"]
-    if row.sealed_credentials is not None:
-        credentials = Credentials.decode(sealer.unseal(row.sealed_credentials, purpose=CREDENTIALS))
-        lines += [f"{name}: {value}" for name, value in credentials.headers()]
+    lines += [f"{name}: {value}" for name, value in credentials.headers()]
     return "".join(line + "\r\n" for line in lines).encode("latin-1")

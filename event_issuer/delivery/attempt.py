@@ -17,7 +17,7 @@ from event_issuer.delivery.signing import signature_lines
 from event_issuer.domain.deprecation import Deprecation
 from event_issuer.domain.http_binding import Wire, outgoing
 from event_issuer.domain.time import SECOND_US, Clock, Instant
-from event_issuer.egress.messages import Outgoing
+from event_issuer.egress.messages import Outgoing, Timings
 from event_issuer.egress.sender import Sender
 from event_issuer.eventlog.protocol import LogRecord
 
@@ -36,6 +36,7 @@ SPAN_ID_BYTES: Final = 8
 class AttemptKind(StrEnum):
     DELIVERY = "DELIVERY"
     PROBE = "PROBE"  # whether an endpoint that failed is back; the event spends no attempt on it
+    TEST = "TEST"
 
 
 @dataclass(slots=True)
@@ -50,6 +51,7 @@ class Attempt:
     duration_us: int
     trace_id: str
     outcome: Outcome
+    timings: Timings | None = None  # None where no request was made
 
 
 class Courier:
@@ -79,15 +81,18 @@ class Courier:
         started_at, begun_s = self._clock(), self._monotonic_s()
         ids = self._random.randbytes(TRACE_ID_BYTES + SPAN_ID_BYTES).hex()
         trace_id = ids[: 2 * TRACE_ID_BYTES]
+        timings: Timings | None = None
         try:
             request = self._prepare(subscription, record, started_at, ids)
-            outcome = judge(await self._sender.send(request), started_at)
+            answer = await self._sender.send(request)
+            timings = answer.timings
+            outcome = judge(answer, started_at, subscription.endpoint.secrets)
         except Exception:
             # Our own failure on one event is that event's outcome: it must not stall the lane.
             logger.exception("attempt failed inside", subscription=subscription.id, trace_id=trace_id)
             outcome = INTERNAL
         duration_us = round((self._monotonic_s() - begun_s) * SECOND_US)
-        return Attempt(subscription.id, record, kind, number, started_at, duration_us, trace_id, outcome)
+        return Attempt(subscription.id, record, kind, number, started_at, duration_us, trace_id, outcome, timings)
 
     def _prepare(self, subscription: ActiveSubscription, record: LogRecord, now: Instant, ids: str) -> Outgoing:
         wire, endpoint = record.wire, subscription.endpoint

@@ -25,6 +25,7 @@ from event_issuer.delivery.exposure import Exposure
 from event_issuer.delivery.lane import Lane
 from event_issuer.delivery.leases import Lease, Leaser
 from event_issuer.delivery.opening import StoredLane, stored_lanes
+from event_issuer.delivery.progress import Progress
 from event_issuer.delivery.reopening import RESTART_PAUSE_S, Faults, Openings
 from event_issuer.delivery.settle import Settler
 from event_issuer.delivery.sieve import Sieve, Sieves, stored_filter
@@ -123,6 +124,14 @@ class Engine:
             await self._leaser.release()
         except (TimeoutError, Unavailable) as problem:
             logger.warning("stopped without a last settle", problem=str(problem), exposed=self.exposure.count)
+
+    def progress_of(self, subscription_id: int, partition_id: int, offset: int) -> Progress:
+        """What this process has in memory of an event; the database knows the rest."""
+        opened = self._open.get(subscription_id)
+        for lane in opened.lanes if opened is not None else ():
+            if lane.partition_id == partition_id:
+                return lane.progress_of(offset)
+        return Progress.NONE
 
     # What happens elsewhere
 

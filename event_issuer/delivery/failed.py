@@ -45,44 +45,44 @@ class FailedEvents:
         self._reader, self._is_withheld, self._settler = reader, is_withheld, settler
         self._clock, self._random = clock, random
         first = max(1, self._subscription.settings.max_in_flight // 2)
-        self._parked = ParkedEvents(parked, self._subscription.now(), random, first=first)
-        self._subscription.parked += len(self._parked)
+        self.parked = ParkedEvents(parked, self._subscription.now(), random, first=first)
+        self._subscription.parked += len(self.parked)
 
     @property
     def next_due_at(self) -> Instant | None:
         """In the subscription's own time."""
-        return self._parked.next_due_at
+        return self.parked.next_due_at
 
     def has_heads(self) -> bool:
         """Whether an event is parked that blocks its key."""
-        return self._parked.has_heads()
+        return self.parked.has_heads()
 
     def head_of(self, key: str) -> Parked | None:
         """The event that blocks `key`."""
-        return self._parked.head_of(key)
+        return self.parked.head_of(key)
 
     async def discard_unwanted(self) -> None:
         """Lets go of what the owner does not want any more; keys that it blocked go on."""
-        while self._parked.unwanted:
-            await self.drop(self._parked.unwanted.pop())
+        while self.parked.unwanted:
+            await self.drop(self.parked.unwanted.pop())
 
     def is_due(self) -> bool:
         """Whether one is due. A probe waits for none: time stands still until it has been sent."""
-        due_at = self._parked.next_due_at
+        due_at = self.parked.next_due_at
         return due_at is not None and (self._subscription.is_probing or due_at <= self._subscription.now())
 
     def take_due(self) -> Parked:
         """The one whose turn it is; it stays parked."""
-        return self._parked.take_for_probe() if self._subscription.is_probing else self._parked.take_due()
+        return self.parked.take_for_probe() if self._subscription.is_probing else self.parked.take_due()
 
     def hold_again(self, parked: Parked) -> None:
         """It was taken, and not sent."""
-        self._parked.hold(parked)
+        self.parked.hold(parked)
 
     def put_back(self, parked: Parked) -> None:
         """It was sent, and has not spent an attempt."""
         parked.probes += 1
-        self._parked.hold(parked)
+        self.parked.hold(parked)
 
     def park(self, record: LogRecord, outcome: Outcome, *, blocks_key: bool) -> None:
         """The first attempt has failed."""
@@ -100,7 +100,7 @@ class FailedEvents:
         if outcome.kind is OutcomeKind.DELIVERED:
             await self.drop(parked)
         elif self._stays(parked, outcome, attempts):
-            self._parked.hold(parked)
+            self.parked.hold(parked)
             self._settler.keep(self._lane, parked)
         else:
             await self._leave(parked)
@@ -133,7 +133,7 @@ class FailedEvents:
     async def _leave(self, parked: Parked) -> None:
         """Takes a parked event out of the lane; its key passes to its first follower, or is free."""
         follower = await self._next_follower(parked)
-        self._parked.remove(parked)
+        self.parked.remove(parked)
         self._subscription.parked -= 1
         if follower is None:
             return
@@ -154,5 +154,5 @@ class FailedEvents:
         return Parked(lane.id, self._subscription.id, lane.partition_id, offset, key, 0, now, now)
 
     def _add(self, parked: Parked) -> None:
-        self._parked.hold(parked)
+        self.parked.hold(parked)
         self._subscription.parked += 1

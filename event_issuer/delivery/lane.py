@@ -21,6 +21,7 @@ from event_issuer.delivery.intake import Intake
 from event_issuer.delivery.leases import Lease
 from event_issuer.delivery.outcome import OutcomeKind
 from event_issuer.delivery.parked import Parked
+from event_issuer.delivery.progress import Progress, progress_of
 from event_issuer.delivery.reading import PartitionReader
 from event_issuer.delivery.settle import Settler
 from event_issuer.delivery.sieve import Filtered, Sieve
@@ -115,6 +116,13 @@ class Lane:
             return started + await self._start_due()
         started = await self._start_due() + self._start_ready()
         return started + await self._advance()
+
+    def progress_of(self, offset: int) -> Progress:
+        """What this process has in memory of the event. One that was put back has no request, nor one behind it."""
+        if self._must_rewind and not self._failed.parked.holds(offset):
+            return Progress.NONE
+        waiting = self._turns.waiting()
+        return progress_of(offset, self.cursor, self._failed.parked, self._intake.offset, waiting)
 
     async def drain(self) -> None:
         """Waits until no request is under way. The caller has closed the subscription or stopped `run`."""

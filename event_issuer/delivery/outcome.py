@@ -12,10 +12,10 @@ from email.utils import parsedate_to_datetime
 from enum import StrEnum
 from typing import Final
 
+from event_issuer.delivery.excerpt import excerpt_of
 from event_issuer.domain.time import SECOND_US, Instant, from_datetime
 from event_issuer.egress.messages import Failure, Response
 
-EXCERPT_BYTES_MAX: Final = 4_096  # enough of an error page to see whose it is; attempts are kept in thousands
 ERROR_LENGTH_MAX: Final = 500
 PAUSE_MAX_S: Final = 24 * 3600.0  # an endpoint that wants to wait longer should be stopped by its owner
 
@@ -114,28 +114,28 @@ _BY_WISH: Final = {"abort-message": ABORTED, "disable": DISABLED}
 _DELIVERED: Final = {status: Outcome(OutcomeKind.DELIVERED, status) for status in DELIVERED.statuses}
 
 
-def judge(answer: Response | Failure, now: Instant) -> Outcome:
-    """`now` is what a `Retry-After` that names a date is measured from."""
+def judge(answer: Response | Failure, now: Instant, secrets: Sequence[str] = ()) -> Outcome:
+    """`now` is what a `Retry-After` that names a date is measured from; `secrets` are the subscription's, which no
+    excerpt may show."""
     if isinstance(answer, Failure):
         error = f"{answer.kind}: {answer.message}"[:ERROR_LENGTH_MAX]
         return Outcome(UNANSWERED.kind, error=error, counts_against_endpoint=UNANSWERED.counts_against_endpoint)
     delivered = _DELIVERED.get(answer.status)
-    return _refusal(answer, now) if delivered is None else delivered
+    return _refusal(answer, now, secrets) if delivered is None else delivered
 
 
-def _refusal(answer: Response, now: Instant) -> Outcome:
+def _refusal(answer: Response, now: Instant, secrets: Sequence[str]) -> Outcome:
     status, headers = answer.status, answer.headers
     rule = _BY_STATUS.get(status, OTHER)
     pause_s = _pause_s(headers.get("retry-after"), now) if status in _PAUSING else None
     if pause_s is not None:
         rule = PAUSE
     rule = _BY_WISH.get(headers.get("webhook-delivery", "").strip().lower(), rule)
-    excerpt = answer.body_excerpt[:EXCERPT_BYTES_MAX].decode("utf-8", "replace").replace("\x00", "�")
     return Outcome(
         rule.kind,
         status,
         f"The endpoint answered {status}.",
-        excerpt or None,
+        excerpt_of(answer, secrets),
         is_final=rule.is_final,
         counts_against_endpoint=rule.counts_against_endpoint,
         pause_s=pause_s if rule is PAUSE else None,

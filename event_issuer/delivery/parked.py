@@ -83,6 +83,13 @@ class ParkedEvents:
         """The event that blocks `key`."""
         return self._heads.get(key)
 
+    def holds(self, offset: int) -> bool:
+        return offset in self._by_offset
+
+    def is_taken(self, offset: int) -> bool:
+        """Whether its attempt is under way. Looks at all that wait: for a question that somebody asks now and then."""
+        return self.holds(offset) and all(scheduled != offset for _, scheduled in self._schedule)
+
     def hold(self, parked: Parked) -> None:
         """Keeps `parked`, and its key blocked if it blocks one, and schedules it; a dead letter has no schedule."""
         self._by_offset[parked.offset] = parked

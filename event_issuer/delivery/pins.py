@@ -11,13 +11,12 @@ from typing import Final
 
 import structlog
 
+from event_issuer.contracts.judging import keeps
 from event_issuer.contracts.versions import Versions
 from event_issuer.db import event_types as sql
 from event_issuer.db.database import Database
 from event_issuer.domain.contracts import Contract
 from event_issuer.domain.errors import NotFound
-from event_issuer.domain.events import CloudEvent
-from event_issuer.domain.json_format import document_of
 from event_issuer.eventlog.protocol import LogRecord
 
 JUDGED_AT_ONCE: Final = 16  # of a page; a judgement may take 5 ms, and others want the event loop, too
@@ -53,23 +52,10 @@ class Pin:
 
     def _judge(self, record: LogRecord) -> bool:
         try:
-            return _keeps(self.contract, record.event)
+            return keeps(self.contract, record.event)
         except Exception:  # a fault of ours takes no event from anybody
             logger.exception("an event could not be judged", partition=record.partition_id, offset=record.offset)
             return True
-
-
-def _keeps(contract: Contract, event: CloudEvent) -> bool:
-    """Whether the event's data keep the contract. No contract judges a tombstone, which has none."""
-    if event.data is None:
-        return True
-    if not event.has_json_data:
-        return contract.accepts(event.string)
-    try:
-        document = document_of(event.data)
-    except ValueError:
-        return False
-    return contract.accepts(document)
 
 
 class Pins:

@@ -23,6 +23,7 @@ from event_issuer.delivery.health import HealthRecord
 from event_issuer.delivery.leases import Lease
 from event_issuer.delivery.parked import Parked
 from event_issuer.delivery.sieve import Filtered
+from event_issuer.delivery.timings import timings_text
 from event_issuer.domain.cursor import Cursor
 from event_issuer.domain.errors import Unavailable
 from event_issuer.domain.time import Clock
@@ -257,6 +258,7 @@ def _attempt_row(attempt: Attempt) -> Row:
         outcome.error,
         outcome.response_excerpt,
         attempt.trace_id,
+        timings_text(attempt.timings),
     )
 
 

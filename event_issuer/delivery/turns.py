@@ -5,6 +5,7 @@ Knows nothing of events that failed.
 
 from collections import deque
 from collections.abc import Sequence
+from itertools import chain
 
 from event_issuer.eventlog.protocol import LogRecord
 
@@ -36,6 +37,10 @@ class Turns:
     def dissolve(self, key: str) -> Sequence[LogRecord]:
         """The key is blocked: those that waited."""
         return self._behind.pop(key)
+
+    def waiting(self) -> list[int]:
+        """The offsets of those that have not begun."""
+        return [record.offset for record in chain(self.ready, *self._behind.values())]
 
     def clear(self) -> None:
         self.ready.clear()

@@ -105,3 +105,10 @@ class Credentials:
             token = base64.b64encode(f"{self.basic.username}:{self.basic.password}".encode()).decode()
             found.append(("authorization", f"Basic {token}"))
         return found
+
+    def secrets(self) -> list[str]:
+        """What no record may show: the key, the password, and the token that both halves of Basic make."""
+        found = [] if self.api_key is None else [self.api_key.key]
+        if self.basic is not None:
+            found += [self.basic.password, *(value.removeprefix("Basic ") for _, value in self.headers()[-1:])]
+        return [secret for secret in found if secret]

@@ -46,6 +46,13 @@ class Cursor:
         index = bisect_right(self._starts, offset) - 1
         return index >= 0 and offset < self._ends[index]
 
+    def unsettled_before(self, offset: int) -> int:
+        """How many offsets below `offset` are not settled."""
+        above = [
+            min(end, offset) - start for start, end in zip(self._starts, self._ends, strict=True) if start < offset
+        ]
+        return max(0, offset - self.next_offset - sum(above))
+
     def settle(self, offset: int) -> None:
         """Marks one offset; settling twice changes nothing."""
         if offset == self.next_offset:

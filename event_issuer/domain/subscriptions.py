@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Final
 
 from event_issuer.domain.errors import BadInput, Conflict
+from event_issuer.domain.time import Instant
 
 
 class Status(StrEnum):
@@ -90,6 +91,20 @@ def transition(status: Status, command: Command) -> Status:
             f"A subscription that is {status} cannot take {command!s}; it can take {', '.join(possible)} or delete."
         )
     return possible[command]
+
+
+# Its endpoint has agreed to receive and has not refused since: one that is stopped may be tried out before its start.
+TESTABLE: Final = DELIVERING | {Status.STOPPING, Status.STOPPED}
+TEST_WAIT_S: Final = 60  # a test event that no process has taken by then is not sent: who asked has gone away
+
+
+def refuse_untestable(status: Status, verified_at: Instant | None) -> None:
+    """Raises Conflict where an endpoint may not be sent a test event."""
+    if status not in TESTABLE or verified_at is None:
+        raise Conflict(
+            f"The endpoint has not agreed to receive, or no longer (the subscription is {status}); "
+            "verifyWebhookSubscription asks it."
+        )
 
 
 class ContentMode(StrEnum):

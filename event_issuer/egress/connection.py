@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Final, cast
 
 from event_issuer.egress.addresses import AddressRules
-from event_issuer.egress.messages import Failure, FailureKind, Outgoing, Response, Timings
+from event_issuer.egress.messages import Failure, FailureKind, Opening, Outgoing, Response, Timings
 from event_issuer.egress.reader import MalformedResponse, ResponseReader
 
 Key = tuple[str, AddressRules]  # a connection serves one origin, as vetted by one set of rules
@@ -38,7 +38,8 @@ class Connection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._reply: Reply | None = None
         self._started_at = 0.0
-        self._connect_s: float | None = None
+        self._sent_at = 0.0
+        self._opening: Opening | None = None
         self._first_byte_at: float | None = None
         self._deadline = _NEVER
         self._timer: asyncio.TimerHandle | None = None
@@ -49,12 +50,13 @@ class Connection(asyncio.Protocol):
         """Whether any byte came back for the last request."""
         return self._first_byte_at is not None
 
-    def post(self, request: Outgoing, started_at: float, connect_s: float | None) -> Reply:
-        """Send `request`; the future holds a Response or a Failure and never an exception."""
+    def post(self, request: Outgoing, started_at: float, sent_at: float, opening: Opening | None) -> Reply:
+        """Send `request`, now (`sent_at`); the future holds a Response or a Failure and never an exception."""
         target, _, head, body, timeout_s = request
         self._reply = reply = self._loop.create_future()
         self._started_at = started_at
-        self._connect_s = connect_s
+        self._sent_at = sent_at
+        self._opening = opening
         self._first_byte_at = None
         self._reader.expect()
         self._set_deadline(started_at + timeout_s)
@@ -139,8 +141,8 @@ class Connection(asyncio.Protocol):
 
     def _timings(self) -> Timings:
         first_byte_at = self._first_byte_at
-        first_byte_s = None if first_byte_at is None else first_byte_at - self._started_at
-        return Timings(self._connect_s, first_byte_s, self._clock() - self._started_at)
+        first_byte_s = None if first_byte_at is None else first_byte_at - self._sent_at
+        return Timings(self._opening, first_byte_s, self._clock() - self._started_at)
 
     # One timer per connection, not per request.
 

@@ -23,10 +23,19 @@ class FailureKind(StrEnum):
     PROTOCOL = "PROTOCOL"  # what came back is not HTTP, or beyond its bounds
 
 
-class Timings(NamedTuple):
-    """Seconds since `send` was called. `connect_s` includes lookup and TLS; None on a kept connection."""
+class Opening(NamedTuple):
+    """Seconds that each step towards a new connection took; None for one that was not needed, or not reached."""
 
-    connect_s: float | None
+    dns_s: float | None = None
+    connect_s: float | None = None
+    tls_s: float | None = None
+
+
+class Timings(NamedTuple):
+    """`opening` is None on a kept connection. `first_byte_s` passed from the request to the first byte of the answer,
+    `total_s` since `send` was called."""
+
+    opening: Opening | None
     first_byte_s: float | None
     total_s: float
 

@@ -7,14 +7,16 @@ proxy from the environment and judges no status: that is delivery's business.
 
 import asyncio
 import os
+import socket
 import ssl
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Protocol
 
-from event_issuer.egress.addresses import Address
+from event_issuer.egress.addresses import Address, literal_address
 from event_issuer.egress.connection import Connection, Key
-from event_issuer.egress.messages import Failure, FailureKind, Outgoing, Response, Timings
+from event_issuer.egress.messages import Failure, FailureKind, Opening, Outgoing, Response, Timings
 from event_issuer.egress.pool import Pool, PoolLimits
 from event_issuer.egress.resolver import Forbidden, Resolver, Unresolved, vetted_addresses
 from event_issuer.egress.urls import Target
@@ -26,6 +28,18 @@ class Sender(Protocol):
     async def send(self, request: Outgoing) -> Response | Failure: ...
 
     async def close(self) -> None: ...
+
+
+@dataclass(slots=True)
+class _Steps:
+    """What `Opening` will say, as it becomes known: an opening that fails has come only so far."""
+
+    dns_s: float | None = None
+    connect_s: float | None = None
+    tls_s: float | None = None
+
+    def opening(self) -> Opening:
+        return Opening(self.dns_s, self.connect_s, self.tls_s)
 
 
 class WebhookSender:
@@ -50,7 +64,7 @@ class WebhookSender:
         key = (request.target.origin, request.rules)
         connection = self.pool.take(key)
         if connection is not None:
-            outcome = await self._exchange(connection, request, started_at, None)
+            outcome = await self._exchange(connection, request, started_at, started_at, None)
             if not _is_stale(connection, outcome):
                 return outcome
         return await self._send_on_new(key, request, started_at)
@@ -60,10 +74,10 @@ class WebhookSender:
         await self.pool.close()
 
     async def _exchange(
-        self, connection: Connection, request: Outgoing, started_at: float, connect_s: float | None
+        self, connection: Connection, request: Outgoing, started_at: float, sent_at: float, opening: Opening | None
     ) -> Response | Failure:
         try:
-            outcome = await connection.post(request, started_at, connect_s)
+            outcome = await connection.post(request, started_at, sent_at, opening)
         except asyncio.CancelledError:
             connection.abort()
             raise
@@ -72,30 +86,34 @@ class WebhookSender:
 
     async def _send_on_new(self, key: Key, request: Outgoing, started_at: float) -> Response | Failure:
         deadline = started_at + request.timeout_s
+        steps = _Steps()
         try:
             async with asyncio.timeout(deadline - self._clock()):
-                connection = await self._open(key, request, deadline)
+                connection = await self._open(key, request, deadline, steps)
         except TimeoutError:
             connection = _failure(FailureKind.TIMEOUT, f"there was no connection within {request.timeout_s:g} s")
-        opened_after_s = self._clock() - started_at
+        opened_at = self._clock()
         if isinstance(connection, Failure):
-            return connection._replace(timings=Timings(None, None, opened_after_s))
-        return await self._exchange(connection, request, started_at, opened_after_s)
+            return connection._replace(timings=Timings(steps.opening(), None, opened_at - started_at))
+        return await self._exchange(connection, request, started_at, opened_at, steps.opening())
 
-    async def _open(self, key: Key, request: Outgoing, deadline: float) -> Connection | Failure:
+    async def _open(self, key: Key, request: Outgoing, deadline: float, steps: _Steps) -> Connection | Failure:
         target = request.target
         if self.pool.is_closed:
             return _failure(FailureKind.RESET, "the sender is closed")
         if target.scheme != "https" and not request.rules.http_allowed:
             return _failure(FailureKind.FORBIDDEN_ADDRESS, f"{target.origin} is not https")
+        asked_at = self._clock()
         addresses = await vetted_addresses(self._resolver, target.host, request.rules)
+        if literal_address(target.host) is None:
+            steps.dns_s = self._clock() - asked_at
         if isinstance(addresses, Unresolved):
             return _failure(FailureKind.DNS, f"{target.host} was not found: {addresses.reason}")
         if isinstance(addresses, Forbidden):
             return _failure(FailureKind.FORBIDDEN_ADDRESS, f"{target.host} may not be contacted: {addresses.reason}")
         await self.pool.reserve_slot()
         try:
-            connection = await self._connect_to_any(addresses, key, target, deadline)
+            connection = await self._connect_to_any(addresses, key, target, deadline, steps)
         except BaseException:
             self.pool.free_slot()
             raise
@@ -106,32 +124,57 @@ class WebhookSender:
         return connection
 
     async def _connect_to_any(
-        self, addresses: tuple[Address, ...], key: Key, target: Target, deadline: float
+        self, addresses: tuple[Address, ...], key: Key, target: Target, deadline: float, steps: _Steps
     ) -> Connection | Failure:
         """Try each in turn. An address that stays silent may use up only its share of the time left."""
         for left in range(len(addresses), 1, -1):
             share_s = (deadline - self._clock()) / left
             try:
                 async with asyncio.timeout(share_s):
-                    return await self._connect(addresses[-left], key, target)
+                    return await self._connect(addresses[-left], key, target, steps)
             except OSError:
                 continue
         try:
-            return await self._connect(addresses[-1], key, target)
+            return await self._connect(addresses[-1], key, target, steps)
         except OSError as error:
             return _connect_failure(target, error)
 
-    async def _connect(self, address: Address, key: Key, target: Target) -> Connection:
+    async def _connect(self, address: Address, key: Key, target: Target, steps: _Steps) -> Connection:
+        """`steps` are those of the address that was tried last."""
         loop = asyncio.get_running_loop()
-        secure = target.scheme == "https"
-        _, connection = await loop.create_connection(
-            lambda: Connection(key, self._clock),
-            str(address),
-            target.port,
-            ssl=self._tls if secure else None,
-            server_hostname=target.host if secure else None,
-        )
+        begun_at = self._clock()
+        steps.connect_s = steps.tls_s = None
+
+        def new() -> Connection:
+            return Connection(key, self._clock)
+
+        if target.scheme != "https":
+            _, connection = await loop.create_connection(new, str(address), target.port)
+            steps.connect_s = self._clock() - begun_at
+            return connection
+        # In two steps, each with its time: the loop's one call does not tell when the handshake begins.
+        plain = await _connected(address, target.port)
+        connected_at = self._clock()
+        steps.connect_s = connected_at - begun_at
+        try:
+            _, connection = await loop.create_connection(new, ssl=self._tls, server_hostname=target.host, sock=plain)
+        except BaseException:
+            plain.close()
+            raise
+        steps.tls_s = self._clock() - connected_at
         return connection
+
+
+async def _connected(address: Address, port: int) -> socket.socket:
+    family = socket.AF_INET if address.version == 4 else socket.AF_INET6
+    plain = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    try:
+        plain.setblocking(False)
+        await asyncio.get_running_loop().sock_connect(plain, (str(address), port))
+    except BaseException:
+        plain.close()
+        raise
+    return plain
 
 
 def _is_stale(connection: Connection, outcome: Response | Failure) -> bool:

@@ -10,11 +10,13 @@ from event_issuer.domain.dataschemas import SchemaUrls
 from event_issuer.resolvers.deliveries import Deliveries
 from event_issuer.resolvers.event_types import EventTypes
 from event_issuer.resolvers.events import Events
+from event_issuer.resolvers.explaining import Explaining
 from event_issuer.resolvers.parked import ParkedEvents
 from event_issuer.resolvers.produce import Producing
 from event_issuer.resolvers.quarantine import Quarantine
 from event_issuer.resolvers.schemas import Schemas
 from event_issuer.resolvers.subscriptions import Subscriptions
+from event_issuer.resolvers.test_deliveries import TestDeliveries
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +29,8 @@ class Operations:
     deliveries: Deliveries
     parked: ParkedEvents
     quarantine: Quarantine
+    explaining: Explaining
+    test_deliveries: TestDeliveries
     log_id: str
     schema_urls: SchemaUrls
 

@@ -3,6 +3,7 @@
 import strawberry
 
 from event_issuer.db import tables
+from event_issuer.domain import timings
 from event_issuer.graphql import connections
 from event_issuer.graphql.context import Asked
 from event_issuer.graphql.enums import AttemptKind, AttemptOutcome
@@ -13,6 +14,30 @@ from event_issuer.graphql.scalars import DateTime, Long, datetime_or_none
 from event_issuer.resolvers import deliveries
 
 
+@strawberry.type(description="How long each part of an attempt took; null for what was not needed or not reached.")
+class AttemptTimings:
+    dns_ms: float | None = strawberry.field(description="Looking up the name; null on a kept connection.")
+    connect_ms: float | None = strawberry.field(description="Connecting (TCP); null on a kept connection.")
+    tls_ms: float | None = strawberry.field(description="The TLS handshake; null on a kept connection.")
+    first_byte_ms: float | None = strawberry.field(description="From the request to the first byte of the answer.")
+    total_ms: float = strawberry.field(description="All of it, until the outcome was known.")
+
+    @classmethod
+    def of(cls, row: tables.Attempt) -> "AttemptTimings":
+        parts = timings.AttemptTimings.parse(row.timings)
+        return cls(
+            dns_ms=_ms(parts.dns_us),
+            connect_ms=_ms(parts.connect_us),
+            tls_ms=_ms(parts.tls_us),
+            first_byte_ms=_ms(parts.first_byte_us),
+            total_ms=row.duration_us / 1000,
+        )
+
+
+def _ms(us: int | None) -> float | None:
+    return None if us is None else us / 1000
+
+
 @strawberry.type(description="One HTTP request to the endpoint, and its outcome.")
 class DeliveryAttempt(connections.Node):
     row: strawberry.Private[tables.Attempt]
@@ -21,10 +46,14 @@ class DeliveryAttempt(connections.Node):
     event_count: int = strawberry.field(description="How many events it carried.")
     started_at: DateTime = strawberry.field(description="When it was sent.")
     duration_ms: float = strawberry.field(description="Until its outcome was known.")
+    timings: AttemptTimings | None = strawberry.field(description="Its parts.")
     outcome: AttemptOutcome = strawberry.field(description="What came of it.")
     http_status_code: int | None = strawberry.field(description="What the endpoint answered; null without an answer.")
     error: str | None = strawberry.field(description="What went wrong.")
-    response_excerpt: str | None = strawberry.field(description="The beginning of an answer that was not 2xx.")
+    response_excerpt: str | None = strawberry.field(
+        description="The beginning of an answer that was not 2xx, at most 16 KiB: text, with what looks like a "
+        "credential replaced by `[redacted]`; what is no text, by its length and type."
+    )
     trace_id: str = strawberry.field(description="The trace id in the request's `traceparent` header, and in our log.")
 
     @classmethod
@@ -37,6 +66,7 @@ class DeliveryAttempt(connections.Node):
             event_count=1,
             started_at=DateTime(row.started_at_us),
             duration_ms=row.duration_us / 1000,
+            timings=AttemptTimings.of(row),
             outcome=AttemptOutcome(row.outcome),
             http_status_code=row.http_status,
             error=row.error,
@@ -44,8 +74,13 @@ class DeliveryAttempt(connections.Node):
             trace_id=row.trace_id,
         )
 
-    @field("The event it carried; null once the log has dropped it, or where it is not yours to consume.")
+    @field(
+        "The event it carried; null once the log has dropped it, where it is not yours to consume, and for a test "
+        "event, which is not in the log."
+    )
     async def event(self, info: Asked) -> Event | None:
+        if not _is_set(self.row.log_offset):
+            return None
         return await event_at(info, self.row.partition_id, self.row.log_offset)
 
 

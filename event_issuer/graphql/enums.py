@@ -4,7 +4,7 @@ from enum import Enum
 
 import strawberry
 
-from event_issuer.domain import access, compatibility, schema_changes, subscriptions, verdicts
+from event_issuer.domain import access, compatibility, explaining, schema_changes, subscriptions, verdicts
 from event_issuer.eventlog import reading
 from event_issuer.graphql.fields import value
 from event_issuer.resolvers import produce
@@ -151,6 +151,7 @@ class VerificationMethod(Enum):
 class AttemptKind(Enum):
     DELIVERY = value("DELIVERY", "To deliver an event.")
     PROBE = value("PROBE", "To see whether an endpoint that failed is back; the event spends no attempt on it.")
+    TEST = value("TEST", "To try the endpoint with a test event, which is not in the log.")
 
 
 @strawberry.enum(description="What came of a request.")
@@ -159,3 +160,23 @@ class AttemptOutcome(Enum):
     RETRY = value("RETRY", "It failed in a way that may pass.")
     REFUSED = value("REFUSED", "The endpoint does not want this event.")
     GONE = value("GONE", "The endpoint wants no more requests.")
+
+
+_Verdict = explaining.DeliveryVerdict
+
+
+@strawberry.enum(description="What became of an event on its way to a subscription.")
+class DeliveryVerdict(Enum):
+    DELIVERED = value(_Verdict.DELIVERED.value, "The endpoint took it.")
+    IN_FLIGHT = value(_Verdict.IN_FLIGHT.value, "The process that answers is sending it at this moment.")
+    PENDING = value(_Verdict.PENDING.value, "It waits for its turn, or another process is sending it.")
+    PARKED = value(_Verdict.PARKED.value, "It failed and waits for its next attempt.")
+    BEHIND_KEY = value(_Verdict.BEHIND_KEY.value, "An earlier event of its partition key failed and blocks the key.")
+    DEAD_LETTERED = value(_Verdict.DEAD_LETTERED.value, "It failed for good.")
+    FILTERED_OUT = value(_Verdict.FILTERED_OUT.value, "The subscription does not take it.")
+    QUARANTINED = value(_Verdict.QUARANTINED.value, "It came from outside the API and breaks its contract.")
+    NOT_SUBSCRIBED = value(_Verdict.NOT_SUBSCRIBED.value, "Its event type is none of the subscription's.")
+    BEFORE_START = value(_Verdict.BEFORE_START.value, "It was in the log before the subscription began.")
+    NOT_RUNNING = value(_Verdict.NOT_RUNNING.value, "The subscription does not deliver.")
+    NOT_ALLOWED = value(_Verdict.NOT_ALLOWED.value, "You may not consume events of its type, or no longer.")
+    UNKNOWN = value(_Verdict.UNKNOWN.value, "There is no such event, or nothing is on record of it any more.")

@@ -28,10 +28,16 @@ def parse_id(text: str) -> tuple[str, list[str]]:
 
 def number_in(text: str, kind: str) -> int | None:
     """The one numeric key of an id of this kind; None for anything else."""
+    keys = numbers_in(text, kind, 1)
+    return None if keys is None else keys[0]
+
+
+def numbers_in(text: str, kind: str, count: int) -> list[int] | None:
+    """The numeric keys of an id of this kind that has so many; None for anything else."""
     its_kind, keys = parse_id(text)
-    if its_kind != kind or len(keys) != 1:
+    if its_kind != kind or len(keys) != count or not all(map(_is_number, keys)):
         return None
-    return int(keys[0]) if _is_number(keys[0]) else None
+    return [int(key) for key in keys]
 
 
 def existing_number(text: str, kind: str) -> int:

@@ -29,6 +29,7 @@ from event_issuer.graphql.subscriptions import (
     WebhookSubscription,
     WebhookSubscriptionPayload,
 )
+from event_issuer.graphql.test_deliveries import TestDelivery, TestDeliveryPayload
 
 SubscriptionId = Annotated[strawberry.ID, strawberry.argument(description="The subscription.")]
 
@@ -126,6 +127,22 @@ class Mutation:
         number = existing_number(id, "WebhookSubscription")
         row = await info.context.do.subscriptions.verify(info.context.caller, number)
         return WebhookSubscriptionPayload(webhook_subscription=WebhookSubscription.of(row))
+
+    @mutation(
+        "Sends one marked event, made from the schema's example, through the real path, also while the subscription is "
+        "stopped; CONFLICT where the endpoint has not agreed to receive. It is not in the log and is not tried again."
+    )
+    async def send_test_event(
+        self,
+        info: Asked,
+        id: SubscriptionId,
+        event_type: Annotated[
+            str | None, strawberry.argument(description="One of the subscription's event types: the first unless said.")
+        ] = None,
+    ) -> TestDeliveryPayload | None:
+        number = existing_number(id, "WebhookSubscription")
+        row = await info.context.do.test_deliveries.send(info.context.caller, number, event_type)
+        return TestDeliveryPayload(test_delivery=TestDelivery.of(row))
 
     @mutation("Deletes a subscription, with where it stood and what it attempted.")
     async def delete_webhook_subscription(

@@ -13,6 +13,7 @@ from event_issuer.graphql.ids import event_position, parse_id
 from event_issuer.graphql.quarantine import QuarantinedEvent
 from event_issuer.graphql.schemas import SchemaVersion
 from event_issuer.graphql.subscriptions import WebhookSubscription
+from event_issuer.graphql.test_deliveries import find_test_delivery
 
 Found: TypeAlias = connections.Node | None
 
@@ -58,6 +59,10 @@ async def _quarantined_event(info: Asked, keys: list[int]) -> Found:
     return None if row is None else QuarantinedEvent.of(row)
 
 
+async def _test_delivery(info: Asked, keys: list[int]) -> Found:
+    return await find_test_delivery(info, *keys[:2])
+
+
 _FINDERS: Final[dict[str, Callable[[Asked, list[int]], Awaitable[Found]]]] = {
     "EventType": _event_type,
     "SchemaVersion": _schema_version,
@@ -65,4 +70,5 @@ _FINDERS: Final[dict[str, Callable[[Asked, list[int]], Awaitable[Found]]]] = {
     "DeliveryAttempt": _attempt,
     "ParkedEvent": _parked_event,
     "QuarantinedEvent": _quarantined_event,
+    "TestDelivery": _test_delivery,
 }

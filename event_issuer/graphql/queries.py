@@ -14,14 +14,16 @@ from event_issuer.graphql.connections import After, Before, Connection, First, L
 from event_issuer.graphql.context import Asked
 from event_issuer.graphql.event_types import EventType, EventTypeFilter, EventValidation, Name
 from event_issuer.graphql.events import Event, EventConnection, StartFromInput, event_at
+from event_issuer.graphql.explaining import CloudEventId, DeliveryExplanation, EventId, Source, explained
 from event_issuer.graphql.fields import field
 from event_issuer.graphql.filters import EventFilterInput
-from event_issuer.graphql.ids import event_position, number_in
+from event_issuer.graphql.ids import event_position, number_in, numbers_in
 from event_issuer.graphql.nodes import find_node
 from event_issuer.graphql.quarantine import QuarantinedEvent
 from event_issuer.graphql.scalars import JSON, CloudEvent
 from event_issuer.graphql.schemas import CompatibilityReport
 from event_issuer.graphql.subscriptions import WebhookSubscription, WebhookSubscriptionFilter
+from event_issuer.graphql.test_deliveries import TestDelivery, find_test_delivery
 
 Id = Annotated[strawberry.ID, strawberry.argument(description="A global id.")]
 
@@ -93,6 +95,11 @@ class Query:
         row = None if number is None else await info.context.do.subscriptions.get(info.context.caller, number)
         return None if row is None else WebhookSubscription.of(row)
 
+    @field("A test event that was asked for; null if it is not there (any more), or another tenant's.")
+    async def test_delivery(self, info: Asked, id: Id) -> TestDelivery | None:
+        keys = numbers_in(id, "TestDelivery", 2)
+        return None if keys is None else await find_test_delivery(info, *keys)
+
     @field("The log, from the oldest event on unless it says otherwise; read on with `after`.")
     async def events(
         self,
@@ -113,6 +120,20 @@ class Query:
         start, wanted = from_.start() if from_ else None, filter.document() if filter else None
         found = await info.context.do.events.page(info.context.caller, event_types, first, after, start, wanted)
         return EventConnection.of(found, info.context.do.log_id)
+
+    @field(
+        "Why did, or didn't, this event reach this subscription? By the log's id, or by the producer's source and id. "
+        "Null if the subscription is not there, or another tenant's."
+    )
+    async def explain_delivery(
+        self,
+        info: Asked,
+        webhook_subscription_id: Annotated[strawberry.ID, strawberry.argument(description="The subscription.")],
+        event_id: EventId = None,
+        source: Source = None,
+        cloud_event_id: CloudEventId = None,
+    ) -> DeliveryExplanation | None:
+        return await explained(info, webhook_subscription_id, event_id, source, cloud_event_id)
 
     @field("Events of a type of yours that came from outside the API and break their contract, as they were judged.")
     async def quarantined_events(

@@ -84,6 +84,10 @@ class Deliveries:
         """Parked events keep their subscription's own time, which stands still while nothing is due."""
         due_at: Instant | None = row.next_attempt_at_us
         if due_at is not None:
-            since: Instant | None = owned.frozen_since_us
-            still_us = 0 if since is None else max(0, self._clock() - since)
-            row.next_attempt_at_us = due_at + owned.frozen_us + still_us
+            row.next_attempt_at_us = due_at + frozen_us(owned, self._clock())
+
+
+def frozen_us(row: Subscription, now: Instant) -> int:
+    """How long nothing was due, up to `now`: what the subscription's own time is behind the clock on the wall."""
+    since: Instant | None = row.frozen_since_us
+    return row.frozen_us + (0 if since is None else max(0, now - since))

@@ -8,7 +8,6 @@ import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from hashlib import blake2b
 from typing import Final, TypeAlias
 
 import orjson
@@ -31,7 +30,7 @@ from event_issuer.domain.errors import (
 )
 from event_issuer.domain.events import CloudEvent
 from event_issuer.domain.json_format import read_event
-from event_issuer.domain.records import DIGEST_BYTES, Appended, AppendStatus, NewRecord, new_record
+from event_issuer.domain.records import Appended, AppendStatus, NewRecord, identity_of, new_record
 from event_issuer.domain.time import Instant
 from event_issuer.eventlog.protocol import EventLog
 
@@ -201,9 +200,7 @@ def _partition(entry: CatalogueEntry, event: CloudEvent) -> int:
 
 
 def _identity(caller: Caller, entry: CatalogueEntry, event: CloudEvent) -> bytes:
-    """Tenant, event type, source and id: NUL can stand in none of the texts."""
-    name = f"{caller.tenant_id}\0{entry.id}\0{event.source}\0{event.id}"
-    return blake2b(name.encode(), digest_size=DIGEST_BYTES).digest()
+    return identity_of(caller.tenant_id, entry.id, event.source, event.id)
 
 
 def _note(result: Produced, outcome: Appended) -> None:

@@ -14,3 +14,8 @@ def new_signing_key() -> bytes:
 
 def shown_secret(key: bytes) -> str:
     return SECRET_PREFIX + base64.b64encode(key).decode()
+
+
+def spellings_of(key: bytes) -> tuple[str, ...]:
+    """How the key is written in texts: base64 (which the shown secret ends in), base64url and hexadecimal."""
+    return (base64.b64encode(key).decode(), base64.urlsafe_b64encode(key).decode().rstrip("="), key.hex())

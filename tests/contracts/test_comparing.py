@@ -142,3 +142,11 @@ async def test_hostile_versions_leave_the_worker_alive(trial: SchemaTrial) -> No
         found = await trial.compare(old, new, FULL)
         assert found.verdict in (CompatibilityVerdict.INCOMPATIBLE, CompatibilityVerdict.UNDECIDED)
     assert trial.worker_pid == pid
+
+
+async def test_a_sample_is_made_by_the_same_worker(trial: SchemaTrial) -> None:
+    pid = await started(trial)
+    assert await trial.sample({"const": "ä"}) == '"ä"'
+    assert await trial.sample({"enum": [None]}) == "null"
+    assert await trial.sample({"not": {}}) is None
+    assert trial.worker_pid == pid

@@ -25,7 +25,7 @@ class Place:
     def attempt(self, offset: int, number: int = 1, *, error: str | None = None) -> Row:
         status = 200 if error is None else 500
         place = (self.subscription_id, self.partition_id, offset)
-        outcome = ("DELIVERED" if error is None else "RETRY", status, error, None, f"trace-{offset}-{number}")
+        outcome = ("DELIVERED" if error is None else "RETRY", status, error, None, f"trace-{offset}-{number}", "1500")
         return (*place, "DELIVERY", number, NOW, 1_500, *outcome)
 
     def parked(self, offset: int, key: str | None = None) -> Row:
@@ -66,7 +66,7 @@ async def test_a_settlement_is_written_whole(database: Database, place: Place) -
     attempts = await select(
         database,
         "SELECT subscription_id, partition_id, log_offset, kind, number, started_at_us, duration_us, outcome, "
-        "http_status, error, response_excerpt, trace_id FROM attempts ORDER BY id",
+        "http_status, error, response_excerpt, trace_id, timings FROM attempts ORDER BY id",
     )
     assert attempts == settlement.attempts
     assert (
@@ -179,7 +179,7 @@ async def test_what_was_perhaps_written_is_written_once(database: Database, plac
     )
     kept = Settlement({place.partition_id: 1}, attempts=[place.attempt(7)], parked_inserts=[place.parked(7)])
     await write(database, kept)
-    names = [(row[0], row[-1]) for row in settlement.attempts]
+    names = [(row[0], f"trace-{row[2]}-1") for row in settlement.attempts]
     for _ in range(3):
         work = settle(database.dialect, "a", settlement, NOW)
         again = after_take_back(database.dialect, names, [(place.lane_id, 1)], work)

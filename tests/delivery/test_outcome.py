@@ -6,7 +6,6 @@ import pytest
 
 from event_issuer.delivery.outcome import (
     ERROR_LENGTH_MAX,
-    EXCERPT_BYTES_MAX,
     PAUSE_MAX_S,
     Outcome,
     OutcomeKind,
@@ -92,11 +91,14 @@ def test_a_delivered_event_keeps_no_excerpt() -> None:
     assert judge(answer(204, b"thanks"), NOW) == Outcome(OutcomeKind.DELIVERED, 204)
 
 
-def test_an_excerpt_is_text_and_bounded() -> None:
-    outcome = judge(answer(500, b"\xc3\xa4\xff\x00" + b"x" * EXCERPT_BYTES_MAX), NOW)
-    excerpt = "ä\ufffd\ufffd" + "x" * (EXCERPT_BYTES_MAX - 4)
+def test_a_failure_keeps_an_excerpt_without_secrets() -> None:
+    outcome = judge(answer(500, b"your key k3y is wrong"), NOW, ["k3y"])
     assert outcome == Outcome(
-        OutcomeKind.RETRY, 500, "The endpoint answered 500.", excerpt, counts_against_endpoint=True
+        OutcomeKind.RETRY,
+        500,
+        "The endpoint answered 500.",
+        "your key [redacted] is wrong",
+        counts_against_endpoint=True,
     )
     assert judge(answer(500), NOW).response_excerpt is None
 

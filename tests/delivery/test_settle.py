@@ -7,7 +7,7 @@ import pytest
 
 from event_issuer.db.work import Statement, Work
 from event_issuer.delivery.attempt import Attempt, Courier
-from event_issuer.delivery.outcome import EXCERPT_BYTES_MAX
+from event_issuer.egress.reader import EXCERPT_BYTES_MAX
 from tests.delivery.rig import LEASE_S, Rig, until_idle
 from tests.delivery.senders import OK, ScriptedSender, answer, failing
 from tests.delivery.world import SETTINGS, World
@@ -22,7 +22,7 @@ async def test_an_attempt_is_recorded_with_exact_values(world: World, sender: Sc
     await world.produce(partition_id, "a")
     subscription_id = await world.subscribe([partition_id])
     await rig.open(subscription_id)
-    sender.script = lambda sent: answer(422, b"x" * 5_000)
+    sender.script = lambda sent: answer(422, b"x" * EXCERPT_BYTES_MAX)
     sender.hold()
     started_at = world.clock.now
     await rig.lanes[0].step()
@@ -36,8 +36,8 @@ async def test_an_attempt_is_recorded_with_exact_values(world: World, sender: Sc
     shown = ("The endpoint answered 422.", "x" * EXCERPT_BYTES_MAX)
     assert await world.rows(
         "SELECT subscription_id, partition_id, log_offset, kind, number, started_at_us, duration_us, outcome, "
-        "http_status, error, response_excerpt, trace_id FROM attempts"
-    ) == [(subscription_id, partition_id, 0, "DELIVERY", 1, started_at, 250_000, "REFUSED", 422, *shown, trace_id)]
+        "http_status, error, response_excerpt, trace_id, timings FROM attempts"
+    ) == [(subscription_id, partition_id, 0, "DELIVERY", 1, started_at, 250_000, "REFUSED", 422, *shown, trace_id, "0")]
 
 
 async def test_while_settling_fails_nothing_new_is_sent(world: World, sender: ScriptedSender, rig: Rig) -> None:

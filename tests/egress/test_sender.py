@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from event_issuer.egress.messages import Failure, FailureKind, Response
+from event_issuer.egress.messages import Failure, FailureKind, Opening, Response
 from event_issuer.egress.reader import EXCERPT_BYTES_MAX, RESPONSE_BYTES_MAX
 from event_issuer.egress.sender import WebhookSender
 from tests.egress.posts import SHORT_S, outgoing
@@ -87,10 +87,12 @@ async def test_timings_tell_a_new_connection_from_a_kept_one(receivers: Receiver
     first = (await sender.send(outgoing(receiver.url))).timings
     second = (await sender.send(outgoing(receiver.url))).timings
 
-    assert first.connect_s is not None
+    assert first.opening is not None
+    assert first.opening.connect_s is not None
     assert first.first_byte_s is not None
-    assert 0 < first.connect_s < first.first_byte_s <= first.total_s
-    assert second.connect_s is None
+    assert first.opening == Opening(connect_s=first.opening.connect_s)  # no name to look up, no TLS
+    assert 0 < first.opening.connect_s + first.first_byte_s <= first.total_s
+    assert second.opening is None
     assert second.first_byte_s is not None
     assert 0 < second.first_byte_s <= second.total_s
     assert receiver.connections == 1
