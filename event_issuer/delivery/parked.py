@@ -6,7 +6,7 @@ lane reads them again from the log once the head is gone.
 
 import heapq
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from event_issuer.delivery.outcome import Outcome
 from event_issuer.domain.time import Instant
@@ -34,6 +34,10 @@ class Parked:
     id: int | None = None
     blocks_key: bool = False
     removed: bool = False
+    is_counted: bool = field(init=False)  # among the dead letters
+
+    def __post_init__(self) -> None:
+        self.is_counted = self.dead_lettered_at is not None
 
     def failed(self, outcome: Outcome, attempts: int, next_attempt_at: Instant | None, now: Instant) -> None:
         """Takes the outcome of one more attempt; without a next one the event becomes a dead letter."""

@@ -29,6 +29,7 @@ class LogRecord:
     deprecation: Deprecation | None = None
     judged: dict[int, bool] | None = None  # by versions that subscriptions are pinned to
     verdict: Verdict | None = None  # on an event that came by another way than the API
+    origin: tuple[str, str] | None = None  # the recorded trace and span of its production, while it is in memory
 
 
 @dataclass(frozen=True, slots=True)
