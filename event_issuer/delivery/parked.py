@@ -34,10 +34,12 @@ class Parked:
     id: int | None = None
     blocks_key: bool = False
     removed: bool = False
-    is_counted: bool = field(init=False)  # among the dead letters
+    is_told_parked: bool = field(init=False)  # counted as an event that failed
+    is_told_dead: bool = field(init=False)  # counted as a dead letter
 
     def __post_init__(self) -> None:
-        self.is_counted = self.dead_lettered_at is not None
+        self.is_told_parked = self.id is not None and self.attempts > 0
+        self.is_told_dead = self.dead_lettered_at is not None
 
     def failed(self, outcome: Outcome, attempts: int, next_attempt_at: Instant | None, now: Instant) -> None:
         """Takes the outcome of one more attempt; without a next one the event becomes a dead letter."""

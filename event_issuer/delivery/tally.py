@@ -29,7 +29,7 @@ class Tally:
             metrics.attempts.labels(kind.value)
 
     def settled(self, attempts: Sequence[Attempt], parked: Collection[Parked], duration_s: float) -> None:
-        """These were written down together, within `duration_s`. `parked` still shows which are new: no id yet."""
+        """These were written down together, within `duration_s`; `parked` were made, changed or removed."""
         try:
             self._count(attempts, parked, round(duration_s * SECOND_US))
         except Exception:  # a fault of ours, but what was written is written
@@ -68,13 +68,14 @@ class Tally:
         )
 
     def _count_parked(self, parked: Collection[Parked]) -> tuple[int, int]:
-        """How many began to wait, and how many became dead letters. A follower whose turn has come has not failed."""
-        waiting = sum(
-            one.id is None and not one.removed and one.attempts > 0 and one.dead_lettered_at is None for one in parked
-        )
-        dead = [one for one in parked if one.dead_lettered_at is not None and not one.is_counted and not one.removed]
+        """How many began to wait, and how many became dead letters: each once, whatever batch finds it so."""
+        failed = [one for one in parked if one.attempts > 0 and not one.is_told_parked]
+        dead = [one for one in parked if one.dead_lettered_at is not None and not one.is_told_dead]
+        for one in failed:
+            one.is_told_parked = True
         for one in dead:
-            one.is_counted = True
+            one.is_told_dead = True
+        waiting = sum(one.dead_lettered_at is None or one.attempts > 1 for one in failed)
         for outcome, count in Counter(map(_last_outcome, dead)).items():
             self._metrics.dead_lettered.labels(outcome).inc(count)
         self._metrics.parked.inc(waiting)
