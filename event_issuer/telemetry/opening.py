@@ -37,9 +37,9 @@ async def open_telemetry(
 def _collector(endpoint: str) -> SpanSink:
     try:
         from event_issuer.telemetry.otel import otlp_sink
-    except ImportError as missing:
+    except ImportError:
         raise SettingsInvalid(
-            f"EVENT_ISSUER_TRACES_RATIO is above 0, and {missing.name} is not installed: install event-issuer[otel], "
-            "or set it to 0."
+            "EVENT_ISSUER_TRACES_RATIO is above 0, and OpenTelemetry's SDK is not installed: install "
+            "event-issuer[otel], or set it to 0."
         ) from None
     return otlp_sink(endpoint)
