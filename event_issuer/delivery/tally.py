@@ -27,6 +27,8 @@ class Tally:
         self._metrics = metrics
         for kind in OutcomeKind:  # a series that is there from the start shows its first count as a change
             metrics.attempts.labels(kind.value)
+        for outcome in (OutcomeKind.RETRY.value, OutcomeKind.REFUSED.value, EXPIRED):
+            metrics.dead_lettered.labels(outcome)
 
     def settled(self, attempts: Sequence[Attempt], parked: Collection[Parked], duration_s: float) -> None:
         """These were written down together, within `duration_s`; `parked` were made, changed or removed."""

@@ -6,7 +6,7 @@ are), W3C Trace Context §3 (each hop has a span id of its own). Knows nothing o
 
 from typing import Final, NamedTuple
 
-from event_issuer.domain.trace_context import SAMPLED, TRACEPARENT, TRACESTATE, read_trace, traceparent
+from event_issuer.domain.trace_context import SAMPLED, TRACEPARENT, TRACESTATE, read_trace
 from event_issuer.eventlog.protocol import LogRecord
 from event_issuer.telemetry.traces import Traces
 
@@ -14,6 +14,7 @@ from event_issuer.telemetry.traces import Traces
 TRACE_ID_BYTES: Final = 16
 SPAN_ID_BYTES: Final = 8
 _TRACE_ID_DIGITS: Final = 2 * TRACE_ID_BYTES
+_FLAGS: Final = ("00", "01", "02", "03")  # all that go on
 
 
 class Hop(NamedTuple):
@@ -21,14 +22,14 @@ class Hop(NamedTuple):
 
     trace_id: str
     span_id: str
-    parent_id: str | None
-    flags: int
-    state: str
-    is_recorded: bool
+    parent_id: str | None = None
+    flags: int = SAMPLED
+    state: str = ""
+    is_recorded: bool = False
 
     def header_lines(self) -> bytes:
-        line = f"{TRACEPARENT}: {traceparent(self.trace_id, self.span_id, self.flags)}\r\n"
-        return (f"{line}{TRACESTATE}: {self.state}\r\n" if self.state else line).encode()
+        line = f"traceparent: 00-{self.trace_id}-{self.span_id}-{_FLAGS[self.flags]}\r\n"
+        return (f"{line}tracestate: {self.state}\r\n" if self.state else line).encode()
 
 
 def hop_of(record: LogRecord, ids: str, traces: Traces) -> Hop:
@@ -40,6 +41,8 @@ def hop_of(record: LogRecord, ids: str, traces: Traces) -> Hop:
     trace_id, span_id = ids[:_TRACE_ID_DIGITS], ids[_TRACE_ID_DIGITS:]
     attributes = record.event.attributes
     told = attributes.get(TRACEPARENT)
+    if told is None and not traces.is_on:  # most of all
+        return Hop(trace_id, span_id)
     known = None if told is None else read_trace(told, attributes.get(TRACESTATE))
     if known is not None:
         trace_id = known.trace_id

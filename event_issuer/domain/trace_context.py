@@ -49,11 +49,6 @@ def read_trace(traceparent: str | None, tracestate: str | None = None) -> TraceC
     return TraceContext(trace_id, parent_id, int(flags, 16) & _KNOWN_FLAGS, state)
 
 
-def traceparent(trace_id: str, span_id: str, flags: int = SAMPLED) -> str:
-    """What goes out, in version 00."""
-    return f"00-{trace_id}-{span_id}-{flags:02x}"
-
-
 def _is_state(text: str) -> bool:
     members = [member.strip(" \t") for member in text.split(",")]
     filled = [member for member in members if member]

@@ -127,7 +127,7 @@ class Producing:
                 records.append(record)
         if records:
             await self._append(accepted, records, span)
-        _count(self._metrics, results)
+        count_results(self._metrics, results)
         if span is not None:
             span.end(_described(results))
         return results
@@ -250,7 +250,7 @@ def _note(result: Produced, outcome: Appended) -> None:
             )
 
 
-def _count(metrics: Metrics, results: Sequence[Produced]) -> None:
+def count_results(metrics: Metrics, results: Sequence[Produced]) -> None:
     types = Counter([result.attributes["type"] for result in results if result.status is ProduceStatus.PERSISTED])
     for name, count in types.items():
         metrics.accepted.labels(metrics.event_types.of(name)).inc(count)

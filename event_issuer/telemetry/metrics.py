@@ -82,11 +82,16 @@ class Metrics:
             ["method", "route", "status"],
             registry=self.registry,
         )
+        self._requests_by: dict[tuple[str, str, str], Counter] = {}  # finding a series costs more than counting in it
         self.request_duration = self._seconds("request_duration", "One HTTP request to the API.", DURATION_BOUNDS)
 
     def request(self, method: str, route: str, status: str, duration_us: int) -> None:
         """`route` is a template of ours, never a path as it came."""
-        self.requests.labels(method if method in METHODS else OTHER, route, status).inc()
+        named = (method if method in METHODS else OTHER, route, status)
+        counter = self._requests_by.get(named)
+        if counter is None:
+            counter = self._requests_by[named] = self.requests.labels(*named)
+        counter.inc()
         self.request_duration.observe(duration_us)
 
     def watch(self, gauges: Mapping[str, str], read: Callable[[], Mapping[str, float]]) -> None:

@@ -62,10 +62,7 @@ class Traces:
     def __init__(self, ratio: float = 0.0, sink: SpanSink | None = None, clock: Clock = system_clock) -> None:
         self._bound = round(ratio * 2**_RANDOM_BITS) if sink is not None else 0
         self._sink, self._clock = sink, clock
-
-    @property
-    def is_on(self) -> bool:
-        return self._bound > 0
+        self.is_on = self._bound > 0
 
     def samples(self, trace_id: str) -> bool:
         """The same answer for the same trace id, here and in every program that samples by OpenTelemetry's ratio."""

@@ -3,7 +3,7 @@
 A line has the route's template, not the path: paths, queries, headers, bodies and GraphQL variables are never told.
 """
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from time import perf_counter
 from typing import Final
 
@@ -27,6 +27,7 @@ class Observed:
 
     def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
         self._app, self._metrics = app, metrics
+        self._logger = logger.bind()  # once: the proxy looks up its configuration at each line
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -52,11 +53,11 @@ class Observed:
         route = getattr(scope.get("route"), "path", UNMATCHED)
         self._metrics.request(scope["method"], route, str(status) if status else NO_STATUS, duration_us)
         if status >= 500:
-            tell = logger.warning
+            tell = self._logger.warning
         elif status >= 400 or facts.error_codes:
-            tell = logger.info
+            tell = self._logger.info
         else:
-            tell = logger.debug
+            tell = self._logger.debug
         tell(
             "request",
             method=scope["method"][:METHOD_LENGTH_MAX],
@@ -72,18 +73,14 @@ class Observed:
         )
 
 
-def trace_of(headers: Iterable[tuple[bytes, bytes]]) -> TraceContext:
+def trace_of(headers: Sequence[tuple[bytes, bytes]]) -> TraceContext:
     """The request's own trace if it names one, and only one; else a fresh one. Several `tracestate` headers are one
     list (W3C Trace Context §3.3.1)."""
-    parents: list[str] = []
-    states: list[str] = []
-    for name, value in headers:
-        if name == _TRACEPARENT:
-            parents.append(value.decode("latin-1"))
-        elif name == _TRACESTATE:
-            states.append(value.decode("latin-1"))
-    known = read_trace(parents[0], ",".join(states)) if len(parents) == 1 else None
-    return known or fresh_trace()
+    parents = [value for name, value in headers if name == _TRACEPARENT]
+    if len(parents) != 1:
+        return fresh_trace()
+    state = b",".join(value for name, value in headers if name == _TRACESTATE)
+    return read_trace(parents[0].decode("latin-1"), state.decode("latin-1")) or fresh_trace()
 
 
 _TRACEPARENT: Final = TRACEPARENT.encode()

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from event_issuer.domain.trace_context import STATE_LENGTH_MAX, TraceContext, read_trace, traceparent
+from event_issuer.domain.trace_context import STATE_LENGTH_MAX, TraceContext, read_trace
 
 TRACE_ID, PARENT_ID = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 GOOD = f"00-{TRACE_ID}-{PARENT_ID}-01"
@@ -88,11 +88,6 @@ def test_a_state_goes_on_as_it_is(state: str) -> None:
 )
 def test_a_state_that_is_none_is_left_out(state: str) -> None:
     assert read_trace(GOOD, state) == TraceContext(TRACE_ID, PARENT_ID, 1)
-
-
-def test_what_goes_out_is_read_again() -> None:
-    assert traceparent(TRACE_ID, PARENT_ID) == GOOD
-    assert read_trace(traceparent(TRACE_ID, PARENT_ID, 2)) == TraceContext(TRACE_ID, PARENT_ID, 2)
 
 
 @given(st.text(), st.text(max_size=STATE_LENGTH_MAX + 1))
