@@ -9,9 +9,13 @@ from collections.abc import Mapping
 from enum import Enum
 from typing import Final, NamedTuple, Protocol
 
+import structlog
+
 from event_issuer.domain.time import Clock, Instant, system_clock
 from event_issuer.domain.trace_context import TraceContext
 from event_issuer.telemetry.requests import current_trace
+
+logger = structlog.get_logger(__name__)
 
 Attributes = Mapping[str, str | int | bool]
 
@@ -48,7 +52,7 @@ class Span(NamedTuple):
 
 class SpanSink(Protocol):
     def take(self, span: Span) -> None:
-        """Keeps it for sending; drops it when too many wait. Does not block, and raises nothing."""
+        """Keeps it for sending; drops it when too many wait. Does not block."""
         ...
 
     def close(self) -> None:
@@ -69,8 +73,12 @@ class Traces:
         return self._bound > 0 and int(trace_id[-16:], 16) < self._bound
 
     def record(self, span: Span) -> None:
-        if self._sink is not None:
+        if self._sink is None:
+            return
+        try:
             self._sink.take(span)
+        except Exception:  # a span that is lost must not take what it tells of along
+            logger.exception("a span was not recorded", span=span.title)
 
     def begin(self, title: str, kind: SpanKind) -> "OpenSpan | None":
         """A span within the request that is being answered; None where its trace is not recorded."""

@@ -3,8 +3,10 @@
 import random
 
 import pytest
+from structlog.testing import capture_logs
 
 from event_issuer.delivery.attempt import Attempt, Courier
+from event_issuer.delivery.outcome import OutcomeKind
 from event_issuer.domain.credentials import ApiKeyHeader, BasicCredentials, Credentials
 from event_issuer.domain.time import SECOND_US
 from event_issuer.egress.messages import Failure, Response
@@ -153,6 +155,19 @@ async def test_an_event_whose_production_is_recorded_is_linked_to_it() -> None:
     assert span.links == (SpanName(TRACE_ID, PARENT_ID),)
     assert (span.name.trace_id, span.parent_id) == (done.trace_id, None)
     assert done.trace_id != TRACE_ID
+
+
+class Unable(Kept):
+    def take(self, span: Span) -> None:
+        raise ValueError("a fault of the sink")
+
+
+async def test_a_span_that_is_lost_costs_no_delivery() -> None:
+    clock = Clock()
+    with capture_logs() as logs:
+        done = await attempt(Recorder(clock), clock, Traces(1.0, Unable()))
+    assert done.outcome.kind is OutcomeKind.DELIVERED
+    assert [(entry["event"], entry["span"]) for entry in logs] == [("a span was not recorded", "attempt")]
 
 
 async def test_a_span_holds_no_secret() -> None:
