@@ -175,6 +175,7 @@ def _environment(database_url: str, port: int) -> dict[str, str]:
     return inherited | {
         "EVENT_ISSUER_DATABASE_URL": database_url,
         "EVENT_ISSUER_PORT": str(port),
+        "EVENT_ISSUER_METRICS_PORT": "0",  # counted all the same; another issuer here may have the port
         "EVENT_ISSUER_SEALING_KEY": new_sealing_key(),
         "EVENT_ISSUER_HTTP_ALLOWED": "true",
         "EVENT_ISSUER_ALLOWED_NETWORKS": '["127.0.0.0/8"]',

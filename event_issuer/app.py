@@ -4,7 +4,7 @@ import asyncio
 import os
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from random import Random
 from time import monotonic
@@ -32,6 +32,7 @@ from event_issuer.delivery.handshake import Handshaker
 from event_issuer.delivery.leases import Leaser
 from event_issuer.delivery.pins import Pins
 from event_issuer.delivery.sieve import Sieves
+from event_issuer.delivery.standing import GAUGES, standing
 from event_issuer.delivery.test_deliveries import TestDeliverer
 from event_issuer.delivery.upkeep import ATTEMPTS_KEPT, ATTEMPTS_KEPT_S, Upkeep
 from event_issuer.domain.access import ANONYMOUS, Caller
@@ -65,6 +66,10 @@ from event_issuer.resolvers.test_deliveries import TestDeliveries
 from event_issuer.security.authentication import Authenticator
 from event_issuer.security.sealing import Sealer, parse_sealing_key
 from event_issuer.settings import Settings
+from event_issuer.telemetry.metrics import Metrics
+from event_issuer.telemetry.opening import Telemetry, open_telemetry
+from event_issuer.telemetry.requests import note_caller
+from event_issuer.telemetry.traces import SpanSink
 from event_issuer.web.catalogue import build_catalogue_routes
 from event_issuer.web.producing import ProducingFace, build_producing_routes
 from event_issuer.web.routes import build_app
@@ -87,6 +92,7 @@ class Issuer:
     authenticator: Authenticator
     database: Database
     leaser: Leaser
+    metrics: Metrics
 
     async def answers(self) -> None:
         """Raises Unavailable when the database does not answer."""
@@ -118,37 +124,42 @@ async def open_access(settings: Settings, clock: Clock = system_clock) -> AsyncI
 
 @asynccontextmanager
 async def open_issuer(
-    settings: Settings, public_url: str, *, clock: Clock = system_clock, random: Random | None = None
+    settings: Settings,
+    public_url: str,
+    *,
+    clock: Clock = system_clock,
+    random: Random | None = None,
+    spans: SpanSink | None = None,
 ) -> AsyncIterator[Issuer]:
     """Everything but the listening socket, running until the context ends; then what is under way is settled.
 
-    Raises SettingsInvalid, Unavailable.
+    `spans` takes the traces instead of the collector that the settings name. Raises SettingsInvalid, Unavailable.
     """
     sealer = _sealer(settings)
     async with AsyncExitStack() as stack:
+        telemetry = await stack.enter_async_context(_telemetry(settings, clock, spans))
         database = await stack.enter_async_context(open_database_of(settings, clock))
         feed = ChangeFeed(database, clock)
         contracts = _Contracts(settings, database, feed, public_url, clock)
         stack.push_async_callback(contracts.trial.close)
-        catalogue = contracts.catalogue
-        judge = OutsideJudge(database, catalogue, clock, data_bytes_max=settings.data_bytes_max)
-        log = await _open_log(settings, database, feed, judge, clock)
+        judge = OutsideJudge(database, contracts.catalogue, clock, data_bytes_max=settings.data_bytes_max)
+        log = await _open_log(settings, database, feed, judge, clock, telemetry.metrics)
         rules = AddressRules(settings.allowed_networks, settings.http_allowed)
         delivery = _Delivery(
-            settings, database, log, feed, sealer, rules, contracts.versions, public_url, clock, random or Random()
+            settings, database, log, feed, sealer, rules, contracts.versions, public_url, clock, random, telemetry
         )
         await delivery.deprecations.load()
         operations = Operations(
             event_types=contracts.event_types,
             schemas=contracts.schemas,
-            producing=contracts.producing(log),
-            events=Events(database, log, catalogue),
+            producing=contracts.producing(log, telemetry),
+            events=Events(database, log, contracts.catalogue),
             subscriptions=Subscriptions(
-                database, log, catalogue, feed, sealer, clock, _subscription_limits(settings, rules)
+                database, log, contracts.catalogue, feed, sealer, clock, _subscription_limits(settings, rules)
             ),
             deliveries=Deliveries(database, clock),
             parked=ParkedEvents(database, feed, clock),
-            quarantine=Quarantine(database, log, catalogue, judge, feed, clock),
+            quarantine=Quarantine(database, log, contracts.catalogue, judge, feed, clock),
             explaining=_explaining(database, log, contracts, delivery, clock),
             test_deliveries=contracts.test_deliveries,
             log_id=log.log_id,
@@ -172,14 +183,20 @@ async def open_issuer(
             authenticator=Authenticator(database, feed, clock),
             database=database,
             leaser=delivery.leaser,
+            metrics=telemetry.metrics,
         )
 
 
 async def _open_log(
-    settings: Settings, database: Database, feed: ChangeFeed, judge: OutsideJudge, clock: Clock
+    settings: Settings, database: Database, feed: ChangeFeed, judge: OutsideJudge, clock: Clock, metrics: Metrics
 ) -> EmbeddedLog:
     log = await open_embedded_log(
-        database, clock, os.urandom(8).hex(), cache_bytes_max=settings.page_cache_bytes_max, judge=judge.verdicts
+        database,
+        clock,
+        os.urandom(8).hex(),
+        cache_bytes_max=settings.page_cache_bytes_max,
+        judge=judge.verdicts,
+        metrics=metrics,
     )
     feed.listen(lambda topic, id_: log.reload(id_) if topic is Topic.VERDICT else None)
     return log
@@ -216,9 +233,10 @@ class _Contracts:
             database, self.catalogue, self.versions, self.trial, self.urls, feed, clock
         )
 
-    def producing(self, log: EmbeddedLog) -> Producing:
+    def producing(self, log: EmbeddedLog, telemetry: Telemetry) -> Producing:
         events_max, data_bytes_max = self._settings.batch_events_max, self._settings.data_bytes_max
-        return Producing(log, self.catalogue, self.versions, events_max=events_max, data_bytes_max=data_bytes_max)
+        parts = (log, self.catalogue, self.versions, telemetry.metrics, telemetry.traces)
+        return Producing(*parts, events_max=events_max, data_bytes_max=data_bytes_max)
 
 
 class _Delivery:
@@ -235,8 +253,10 @@ class _Delivery:
         versions: Versions,
         public_url: str,
         clock: Clock,
-        random: Random,
+        random: Random | None,
+        telemetry: Telemetry,
     ) -> None:
+        random = random or Random()
         resolver = CachingResolver(SystemResolver())
         origin = urlsplit(public_url).hostname or public_url
         self._sender = WebhookSender(resolver, limits=PoolLimits(open_max=settings.connections_max))
@@ -249,7 +269,7 @@ class _Delivery:
             return activate(row, sealer, rules, origin, clock, random, caps)
 
         known = self.deprecations.by_partition
-        courier = Courier(self._sender, log.log_id, clock, monotonic, random, known)
+        courier = Courier(self._sender, log.log_id, clock, monotonic, random, known, telemetry.traces)
         self.engine = Engine(
             database,
             log,
@@ -261,6 +281,11 @@ class _Delivery:
             clock,
             random,
             exposure_max=settings.unsettled_max,
+            metrics=telemetry.metrics,
+        )
+        telemetry.metrics.watch(
+            GAUGES,
+            lambda: standing(self.engine.lanes(), len(self.leaser.held()), self.engine.exposure, log.known_head),
         )
         self._handshaker = Handshaker(database, feed, self._control, origin, clock, random)
         held = self.leaser.held
@@ -308,6 +333,10 @@ def _sealer(settings: Settings) -> Sealer:
     return Sealer(parse_sealing_key(settings.sealing_key.get_secret_value()))
 
 
+def _telemetry(settings: Settings, clock: Clock, spans: SpanSink | None) -> AbstractAsyncContextManager[Telemetry]:
+    return open_telemetry(settings.traces_ratio, settings.traces_endpoint, clock, spans)
+
+
 def _owner() -> str:
     return f"{socket.gethostname()}:{os.getpid()}:{os.urandom(4).hex()}"
 
@@ -331,7 +360,11 @@ def asgi_app(issuer: Issuer, settings: Settings) -> Starlette:
 
     async def caller_of(request: Request) -> Caller:
         key = request.headers.get(KEY_HEADER)
-        return ANONYMOUS if key is None else await issuer.authenticator.by_api_key(key)
+        if key is None:
+            return ANONYMOUS
+        caller = await issuer.authenticator.by_api_key(key)
+        note_caller(caller.tenant_id, caller.principal_id)
+        return caller
 
     async def context_of(request: Request) -> Context:
         caller = await caller_of(request)
@@ -353,4 +386,5 @@ def asgi_app(issuer: Issuer, settings: Settings) -> Starlette:
         more=[*build_producing_routes(producing), *build_catalogue_routes(catalogue_of)],
         checks={"database": issuer.answers, "delivery": issuer.delivers},
         body_bytes_max=settings.body_bytes_max,
+        metrics=issuer.metrics,
     )

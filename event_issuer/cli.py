@@ -19,7 +19,7 @@ from event_issuer.resolvers.access import CONSOLE
 from event_issuer.security.sealing import new_sealing_key
 from event_issuer.serving import serve_until_stopped
 from event_issuer.settings import Settings, load_settings, settings_page
-from event_issuer.telemetry import configure_logging
+from event_issuer.telemetry.logs import configure_logging
 
 SCHEMA_FILE: Final = Path("schema.graphql")
 Answer = TypeVar("Answer")

@@ -10,7 +10,7 @@ import signal
 import socket
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, nullcontext
 from typing import Final
 
 import uvicorn
@@ -19,9 +19,12 @@ from starlette.applications import Starlette
 from event_issuer.app import asgi_app, open_issuer
 from event_issuer.domain.errors import SettingsInvalid
 from event_issuer.settings import Settings
+from event_issuer.telemetry.metrics import Metrics
+from event_issuer.web.metrics import build_metrics_app
 
 KEEP_ALIVE_S: Final = 75  # longer than clients and load balancers (60 s) keep a connection: they should close first
 OTHER_FILES: Final = 512  # beside connections to endpoints: clients of the API, the database, the trial of schemas
+SCRAPES_MAX: Final = 20  # connections for metrics: a few Prometheus servers, and somebody who looks
 SWITCH_INTERVAL_S: Final = 0.0002  # far above the microseconds that a switch costs
 COLLECTION_THRESHOLDS: Final = (20_000, 50, 1_000)  # young objects, and how many rounds until older ones are looked at
 
@@ -29,15 +32,26 @@ COLLECTION_THRESHOLDS: Final = (20_000, 50, 1_000)  # young objects, and how man
 def listening_socket(settings: Settings) -> socket.socket:
     """Listens, so that port 0 has become a number and early connections wait. Raises SettingsInvalid where the
     address is not to be had."""
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
+    return _listener(settings.host, settings.port, "")
+
+
+def metrics_socket(settings: Settings) -> socket.socket | None:
+    """The same for metrics; None where they are not served."""
+    if settings.metrics_port == 0:
+        return None
+    hint = " EVENT_ISSUER_METRICS_PORT chooses another port for metrics; 0 serves none."
+    return _listener(settings.metrics_host, settings.metrics_port, hint)
+
+
+def _listener(host: str, port: int, hint: str) -> socket.socket:
+    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((settings.host, settings.port))
+        listener.bind((host, port))
         listener.listen()
     except OSError as error:
         listener.close()
-        raise SettingsInvalid(f"{settings.host}:{settings.port} cannot be listened on: {error.strerror}") from None
+        raise SettingsInvalid(f"{host}:{port} cannot be listened on: {error.strerror}.{hint}") from None
     return listener
 
 
@@ -49,11 +63,12 @@ def local_url(listener: socket.socket) -> str:
 @asynccontextmanager
 async def serving(settings: Settings) -> AsyncIterator[str]:
     """A server in this event loop until the context ends; its address. Raises SettingsInvalid, Unavailable."""
-    listener = listening_socket(settings)
     async with AsyncExitStack() as stack:
-        stack.callback(listener.close)
+        listener = stack.enter_context(listening_socket(settings))
+        metrics = stack.enter_context(metrics_socket(settings) or nullcontext())
         url = local_url(listener)
         issuer = await stack.enter_async_context(open_issuer(settings, (settings.public_url or url).rstrip("/")))
+        await stack.enter_async_context(_serving_metrics(metrics, issuer.metrics))
         server = _Server(_server_config(asgi_app(issuer, settings), settings))
         running = asyncio.create_task(server.serve([listener]))
         stack.push_async_callback(_end, server, running)
@@ -63,10 +78,12 @@ async def serving(settings: Settings) -> AsyncIterator[str]:
 async def serve_until_stopped(settings: Settings, say: Callable[[str], None]) -> None:
     """What `event-issuer serve` does: SIGTERM or Ctrl-C ends it, and what is under way is settled."""
     allow_open_files(settings.connections_max + OTHER_FILES)
-    listener = listening_socket(settings)
-    url = local_url(listener)
-    with listener:
-        async with open_issuer(settings, (settings.public_url or url).rstrip("/")) as issuer:
+    with listening_socket(settings) as listener, metrics_socket(settings) or nullcontext() as metrics:
+        url = local_url(listener)
+        async with (
+            open_issuer(settings, (settings.public_url or url).rstrip("/")) as issuer,
+            _serving_metrics(metrics, issuer.metrics),
+        ):
             tune_interpreter()
             server = _Server(_server_config(asgi_app(issuer, settings), settings))
             for number in (signal.SIGINT, signal.SIGTERM):
@@ -120,6 +137,34 @@ def _server_config(app: Starlette, settings: Settings) -> uvicorn.Config:
         server_header=False,
         timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=max(1, round(settings.grace_s)),
+    )
+
+
+@asynccontextmanager
+async def _serving_metrics(listener: socket.socket | None, metrics: Metrics) -> AsyncIterator[None]:
+    """`/metrics` on a listener of its own, in this event loop, until the context ends."""
+    if listener is None:
+        yield
+        return
+    server = _Server(_metrics_config(build_metrics_app(metrics.registry)))
+    running = asyncio.create_task(server.serve([listener]))
+    try:
+        yield
+    finally:
+        await _end(server, running)
+
+
+def _metrics_config(app: Starlette) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        http="httptools",
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        limit_concurrency=SCRAPES_MAX,
+        timeout_graceful_shutdown=1,
     )
 
 

@@ -164,6 +164,26 @@ class Settings(BaseSettings):
         "info", description="The least level that is logged."
     )
     log_format: Literal["json", "console"] = Field("json", description="Log lines for machines or for people.")
+    metrics_host: str = Field(
+        "127.0.0.1",
+        description="The address that `/metrics` is served on. Whoever reaches it may read it: no key is asked for.",
+    )
+    metrics_port: int = Field(
+        9464, ge=0, le=65535, description="The port of `/metrics`, never the one of the API; 0 serves no metrics."
+    )
+    traces_ratio: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="The share of traces that is sent to OpenTelemetry; 0 sends none. Above 0 the extra `otel` must be "
+        "installed.",
+    )
+    traces_endpoint: str = Field(
+        "http://127.0.0.1:4318/v1/traces",
+        pattern=r"^https?://[^/?#@]+(/[^?#]*)?$",
+        description="Where traces go, by OTLP over HTTP. Headers that the collector wants are in "
+        "`OTEL_EXPORTER_OTLP_HEADERS`.",
+    )
 
     @classmethod
     def settings_customise_sources(

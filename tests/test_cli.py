@@ -183,6 +183,7 @@ def test_migrate_makes_the_tables_once(program: Program) -> None:
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_serve_ends_cleanly_on_a_signal(program: Program, number: signal.Signals) -> None:
     program.environment |= {"EVENT_ISSUER_SEALING_KEY": new_sealing_key(), "EVENT_ISSUER_PORT": "0"}
+    program.environment["EVENT_ISSUER_METRICS_PORT"] = "0"
     server = program.start("serve")
     assert server.stdout is not None
     line = server.stdout.readline()

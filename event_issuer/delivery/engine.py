@@ -5,7 +5,7 @@ that comes meanwhile is noted and done next. Knows nothing of how lanes deliver.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -33,6 +33,7 @@ from event_issuer.domain.errors import BadInput, IssuerError, Unavailable
 from event_issuer.domain.subscriptions import DELIVERING, Command, Status
 from event_issuer.domain.time import Clock
 from event_issuer.eventlog.protocol import EventLog
+from event_issuer.telemetry.metrics import Metrics
 
 OPENING_MAX: Final = 8  # subscriptions that read their lanes at a time: below the database's connections
 FLUSH_MAX_S: Final = 5.0  # at the end; what is not written by then is repeated by the next process
@@ -67,12 +68,13 @@ class Engine:
         random: Random,
         *,
         exposure_max: int,
+        metrics: Metrics | None = None,
     ) -> None:
         self._database, self._log = database, log
         self._leaser, self._courier, self._activate, self._sieves = leaser, courier, activate, sieves
         self._clock, self._random = clock, random
         self.exposure = Exposure(exposure_max)
-        self.settler = Settler(database, leaser.owner, leaser.epochs, self.exposure, clock, self._lose)
+        self.settler = Settler(database, leaser.owner, leaser.epochs, self.exposure, clock, self._lose, metrics)
         self._open: dict[int, _Open] = {}
         self._changed: set[int] = set()
         self._reopening: dict[int, asyncio.Task[bool]] = {}
@@ -98,6 +100,10 @@ class Engine:
         await self.renew()
         self.react()
 
+    def lanes(self) -> Iterator[Lane]:
+        """Those that are open now."""
+        return (lane for opened in self._open.values() for lane in opened.lanes)
+
     async def caught_up(self) -> None:
         """Returns when no subscription is being opened or closed."""
         while self._reopening:
@@ -111,7 +117,7 @@ class Engine:
         for reopening in list(self._reopening.values()):
             reopening.cancel()
         await self.caught_up()
-        lanes = [lane for opened in self._open.values() for lane in opened.lanes]
+        lanes = list(self.lanes())
         draining = [asyncio.create_task(lane.drain()) for lane in lanes]
         if draining:
             await asyncio.wait(draining, timeout=grace_s)

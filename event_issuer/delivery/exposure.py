@@ -11,11 +11,11 @@ class Exposure:
     def __init__(self, count_max: int) -> None:
         self.count = 0
         self.is_shut = False
-        self._count_max = count_max
+        self.count_max = count_max
         self._starved: set[Callable[[], None]] = set()
 
     def has_room(self) -> bool:
-        return self.count < self._count_max and not self.is_shut
+        return self.count < self.count_max and not self.is_shut
 
     def wake_when_room(self, wake: Callable[[], None]) -> None:
         """Calls `wake` once, at the next chance that there is room."""

@@ -87,6 +87,10 @@ class Lane:
     def in_flight(self) -> int:
         return len(self._tasks)
 
+    @property
+    def parked_count(self) -> int:
+        return len(self._failed.parked)
+
     async def run(self) -> None:
         """Steps whenever there may be something to do, until cancelled."""
         try:

@@ -6,7 +6,7 @@ lane reads them again from the log once the head is gone.
 
 import heapq
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from random import Random
 from typing import Final
 
@@ -39,6 +39,12 @@ class Parked:
     probes: int = 0  # how often it went out without spending an attempt; in memory only
     is_unwanted: bool = False  # its owner wants it discarded
     removed: bool = False
+    is_told_parked: bool = field(init=False)  # counted as an event that failed
+    is_told_dead: bool = field(init=False)  # counted as a dead letter
+
+    def __post_init__(self) -> None:
+        self.is_told_parked = self.id is not None and self.attempts > 0
+        self.is_told_dead = self.dead_lettered_at is not None
 
     def failed(self, outcome: Outcome, attempts: int, next_attempt_at: Instant | None) -> None:
         """Takes the outcome of one more attempt."""

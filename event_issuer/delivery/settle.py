@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from time import monotonic
 from typing import Final, Protocol, TypeVar
 
 import structlog
@@ -23,10 +24,12 @@ from event_issuer.delivery.health import HealthRecord
 from event_issuer.delivery.leases import Lease
 from event_issuer.delivery.parked import Parked
 from event_issuer.delivery.sieve import Filtered
+from event_issuer.delivery.tally import Tally
 from event_issuer.delivery.timings import timings_text
 from event_issuer.domain.cursor import Cursor
 from event_issuer.domain.errors import Unavailable
 from event_issuer.domain.time import Clock
+from event_issuer.telemetry.metrics import Metrics
 
 GATHER_S: Final = 0.02  # fewer, larger commits; outcomes are in no hurry, a crash repeats those that wait here
 BATCH_ATTEMPTS: Final = 500  # enough for one commit: no need to gather longer
@@ -93,7 +96,9 @@ class Settler:
         exposure: Exposure,
         clock: Clock,
         on_lost: Callable[[frozenset[Lease]], None],
+        metrics: Metrics | None = None,
     ) -> None:
+        self._tally = Tally(metrics or Metrics())
         self._database, self._owner, self._epochs = database, owner, epochs
         self._exposure, self._clock, self._on_lost = exposure, clock, on_lost
         self._gathering = _Batch()
@@ -167,6 +172,7 @@ class Settler:
                     self._put_back(batch)
                     self._exposure.shut()
                     _report(problem, batch)
+                    self._tally.not_settled()
                     return False
                 except BaseException:  # cancelled
                     self._put_back(batch)
@@ -215,14 +221,19 @@ class Settler:
         work = settle(self._database.dialect, self._owner, settlement, self._clock())
         if batch.is_repeated:
             work = _again(self._database.dialect, batch, work)
+        begun_s = monotonic()
         ids = await self._database.run(work)
+        self._tally.settled([attempt for _, attempt in batch.attempts], batch.parked.keys(), monotonic() - begun_s)
         for parked in batch.parked:
             parked.id = ids.get((parked.lane_id, parked.offset), parked.id)
         self._exposure.give_back(len(batch.attempts))
 
 
 def _again(dialect: Dialect, batch: _Batch, work: Work[Result]) -> Work[Result]:
-    attempts = [(attempt.subscription_id, attempt.trace_id) for _, attempt in batch.attempts]
+    attempts = [
+        (one.subscription_id, one.record.partition_id, one.record.offset, one.number, one.started_at, one.trace_id)
+        for _, one in batch.attempts
+    ]
     nameless = [(parked.lane_id, parked.offset) for parked in batch.parked if parked.id is None]
     return after_take_back(dialect, attempts, nameless, work)
 

@@ -17,9 +17,10 @@ from event_issuer.db.changes import ChangeFeed, Topic
 from event_issuer.db.database import Database
 from event_issuer.db.tables import Subscription
 from event_issuer.delivery.active import ActiveSubscription
-from event_issuer.delivery.attempt import TRACE_ID_BYTES, Attempt, AttemptKind, Courier
+from event_issuer.delivery.attempt import Attempt, AttemptKind, Courier
 from event_issuer.delivery.outcome import Outcome, OutcomeKind
 from event_issuer.delivery.timings import timings_text
+from event_issuer.delivery.tracing import TRACE_ID_BYTES
 from event_issuer.domain.deprecation import Deprecation
 from event_issuer.domain.errors import BadInput, Conflict, Unavailable
 from event_issuer.domain.http_binding import outgoing

@@ -88,6 +88,7 @@ def demo_settings(folder: Path) -> Settings:
         sealing_key=new_sealing_key(),
         host="127.0.0.1",
         port=0,
+        metrics_port=0,
         public_url=None,
         http_allowed=True,
         allowed_networks=("127.0.0.0/8",),

@@ -22,7 +22,8 @@ class NewRecord:
     """An accepted event on its way into a partition; `attributes` are the event's as JSON.
 
     `identity_digest` names the event (tenant, type, source, id) for deduplication, None where its type does not
-    deduplicate; `content_digest` tells the same event sent again from another one under the same name.
+    deduplicate; `content_digest` tells the same event sent again from another one under the same name. `origin` is the
+    trace and the span that it was produced in, where those are recorded.
     """
 
     partition_id: int
@@ -31,6 +32,7 @@ class NewRecord:
     identity_digest: bytes | None
     content_digest: bytes
     attributes: bytes
+    origin: tuple[str, str] | None = None
 
 
 def new_record(

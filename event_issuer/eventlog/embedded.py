@@ -5,6 +5,7 @@ nothing from the store.
 """
 
 from collections.abc import Sequence
+from time import monotonic
 from typing import Final
 
 import orjson
@@ -16,7 +17,7 @@ from event_issuer.db.database import Database
 from event_issuer.domain.errors import NotFound
 from event_issuer.domain.events import CloudEvent
 from event_issuer.domain.records import Appended, AppendStatus, NewRecord
-from event_issuer.domain.time import Clock, Instant
+from event_issuer.domain.time import SECOND_US, Clock, Instant
 from event_issuer.eventlog.groups import GroupCommit
 from event_issuer.eventlog.pages import Loaded, PageCache
 from event_issuer.eventlog.protocol import (
@@ -26,6 +27,7 @@ from event_issuer.eventlog.protocol import (
     LogRecord,
     Page,
 )
+from event_issuer.telemetry.metrics import Metrics
 
 LOAD_BYTES_MAX: Final = 4 * 1024 * 1024  # of data read at once; a page of large events comes in parts
 TRIM_BATCH: Final = 1_000  # rows per transaction, so that retention never holds up an append for long
@@ -37,11 +39,19 @@ class EmbeddedLog:
     """Implements `EventLog`. `run()` must be running for `append` to be answered."""
 
     def __init__(
-        self, database: Database, clock: Clock, log_id: str, *, cache_bytes_max: int, judge: Judge | None = None
+        self,
+        database: Database,
+        clock: Clock,
+        log_id: str,
+        *,
+        cache_bytes_max: int,
+        judge: Judge | None = None,
+        metrics: Metrics | None = None,
     ) -> None:
         """`judge` is asked of records that say no schema version: they came by another way than the API."""
         self.log_id = log_id
         self._judge = judge
+        self._metrics = metrics or Metrics()
         self._database = database
         self._clock = clock
         self._groups = GroupCommit(self._append_now)
@@ -63,7 +73,10 @@ class EmbeddedLog:
         return await self._groups.step()
 
     async def _append_now(self, records: Sequence[NewRecord]) -> Sequence[Appended]:
+        begun_s = monotonic()
         appended = await self._database.run(sql.append_group(self._database.dialect, records, self._clock()))
+        self._metrics.append_duration.observe(round((monotonic() - begun_s) * SECOND_US))
+        self._metrics.append_records.observe(len(records))
         try:
             self._publish(records, appended)
         except Exception:  # a fault of ours, but the events are in the log, and that is what was asked
@@ -76,7 +89,9 @@ class EmbeddedLog:
         for record, (status, partition_id, offset, recorded_at) in zip(records, appended, strict=True):
             if status is AppendStatus.PERSISTED and (record.schema_version is not None or self._judge is None):
                 fresh.setdefault(partition_id, []).append(
-                    LogRecord(partition_id, offset, recorded_at, record.schema_version, record.event)
+                    LogRecord(
+                        partition_id, offset, recorded_at, record.schema_version, record.event, origin=record.origin
+                    )
                 )
         for partition_id, published in fresh.items():
             self._pages.extend(partition_id, published)
@@ -90,6 +105,10 @@ class EmbeddedLog:
 
     async def read(self, partition_id: int, offset: int) -> Page:
         return await self._pages.read(partition_id, offset)
+
+    def known_head(self, partition_id: int) -> int | None:
+        """The next offset as it was last seen, without a look; None where nobody has asked yet."""
+        return self._pages.head(partition_id)
 
     async def bounds(self, partition_ids: Sequence[int]) -> dict[int, Bounds]:
         found: dict[int, Bounds] = {}
@@ -150,8 +169,14 @@ class EmbeddedLog:
 
 
 async def open_embedded_log(
-    database: Database, clock: Clock, fresh_log_id: str, *, cache_bytes_max: int, judge: Judge | None = None
+    database: Database,
+    clock: Clock,
+    fresh_log_id: str,
+    *,
+    cache_bytes_max: int,
+    judge: Judge | None = None,
+    metrics: Metrics | None = None,
 ) -> EmbeddedLog:
     """Opens the log in `database`; `fresh_log_id` becomes its identity if it has none yet."""
     log_id = await database.run(sql.log_identity(fresh_log_id))
-    return EmbeddedLog(database, clock, log_id, cache_bytes_max=cache_bytes_max, judge=judge)
+    return EmbeddedLog(database, clock, log_id, cache_bytes_max=cache_bytes_max, judge=judge, metrics=metrics)

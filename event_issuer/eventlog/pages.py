@@ -124,6 +124,11 @@ class PageCache:
         self._on_head(partition_id, bounds.next)
         return True
 
+    def head(self, partition_id: int) -> int | None:
+        """The next offset as far as it is known."""
+        seen = self._seen.get(partition_id)
+        return None if seen is None else seen.next
+
     def forget_all(self, partition_id: int) -> None:
         """Drops every page of the partition: what they say of its records is not so any more."""
         self._generation += 1

@@ -38,6 +38,7 @@ class LogRecord:
     judged: dict[int | str, bool] | None = None  # by versions that are pinned, and by filters in canonical form
     verdict: Verdict | None = None  # on an event that came by another way than the API
     document: object = field(default=NOT_PARSED, compare=False, repr=False)
+    origin: tuple[str, str] | None = None  # the recorded trace and span of its production, while it is in memory
 
 
 @dataclass(frozen=True, slots=True)

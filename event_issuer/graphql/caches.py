@@ -19,6 +19,7 @@ from strawberry.types import ExecutionContext
 from event_issuer.domain.errors import BadInput
 from event_issuer.graphql.limits import check_document, check_request, operations, parse_document
 from event_issuer.graphql.variables import read_variables
+from event_issuer.telemetry.requests import current_request
 
 CHARACTERS_MAX: Final = 256 * 1024  # of all documents kept, some 500; a tree takes up to 300 bytes per character
 DOCUMENT_CHARACTERS_MAX: Final = 16 * 1024  # a longer document has its data inside and will hardly come again
@@ -116,6 +117,7 @@ class _CachedDocument(SchemaExtension):
                 if errors:
                     return errors
             operation = _chosen(document, context)
+            _note(operation)
             if context.variables:
                 context.variables = read_variables(operation, context.variables)
             if varies:
@@ -125,6 +127,14 @@ class _CachedDocument(SchemaExtension):
         except BadInput as refusal:
             return [GraphQLError(refusal.detail, original_error=refusal)]
         return []
+
+
+def _note(operation: OperationDefinitionNode) -> None:
+    """For the request's line in the log."""
+    facts = current_request.get()
+    if facts is not None:
+        facts.operation_type = operation.operation.value
+        facts.operation = operation.name.value if operation.name else None
 
 
 def _chosen(document: DocumentNode, context: ExecutionContext) -> OperationDefinitionNode:

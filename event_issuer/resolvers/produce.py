@@ -5,6 +5,7 @@ authorised and judged in turn, so that its parsed data can be forgotten; all are
 """
 
 import zlib
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -33,6 +34,8 @@ from event_issuer.domain.json_format import read_event
 from event_issuer.domain.records import Appended, AppendStatus, NewRecord, identity_of, new_record
 from event_issuer.domain.time import Instant
 from event_issuer.eventlog.protocol import EventLog
+from event_issuer.telemetry.metrics import Metrics
+from event_issuer.telemetry.traces import NO_TRACES, OpenSpan, SpanKind, Traces
 
 
 class ProduceStatus(StrEnum):
@@ -63,8 +66,17 @@ class Produced:
 
 class Producing:
     def __init__(
-        self, log: EventLog, catalogue: Catalogue, versions: Versions, *, events_max: int, data_bytes_max: int
+        self,
+        log: EventLog,
+        catalogue: Catalogue,
+        versions: Versions,
+        metrics: Metrics | None = None,
+        traces: Traces = NO_TRACES,
+        *,
+        events_max: int,
+        data_bytes_max: int,
     ) -> None:
+        self._metrics, self._traces = metrics or Metrics(), traces
         self._log, self._catalogue, self._versions = log, catalogue, versions
         self._events_max, self._data_bytes_max = events_max, data_bytes_max
 
@@ -88,6 +100,7 @@ class Producing:
             raise NotFound(f"There is no tenant {tenant[:NAMED_CHARS]!r} that you may produce for.")
         if len(values) > self._events_max:
             raise LimitExceeded(f"A batch has at most {self._events_max} events, not {len(values)}; send it in parts.")
+        span = self._traces.begin("produce", SpanKind.PRODUCER)
         results: list[Produced] = []
         accepted: list[Produced] = []
         records: list[NewRecord] = []
@@ -112,26 +125,40 @@ class Producing:
                 accepted.append(result)
                 records.append(record)
         if records:
-            await self._append(accepted, records)
+            await self._append(accepted, records, span)
+        count_results(self._metrics, results)
+        if span is not None:
+            span.end(_described(results))
         return results
 
     def _judge(self, entry: CatalogueEntry, event: CloudEvent, document: object) -> Sequence[Violation]:
         return data_violations(entry, event, document, self._data_bytes_max)
 
-    async def _append(self, accepted: Sequence[Produced], records: Sequence[NewRecord]) -> None:
+    async def _append(
+        self, accepted: Sequence[Produced], records: Sequence[NewRecord], within: OpenSpan | None
+    ) -> None:
         """Puts the records into the log and what became of them into the results beside them."""
+        if within is not None:
+            for record in records:
+                record.origin = within.name
+        span = None if within is None else within.child("append")
+        problem: IssuerError | None = None
         try:
             outcomes = await self._log.append(records)
-        except OutcomeUnknown as problem:
+        except OutcomeUnknown as unknown:
+            problem = unknown
             for result in accepted:
-                result.reject(problem)
+                result.reject(unknown)
                 result.status = ProduceStatus.POSSIBLY_PERSISTED
-        except (LimitExceeded, Unavailable) as problem:
+        except (LimitExceeded, Unavailable) as refusal:
+            problem = refusal
             for result in accepted:
-                result.reject(problem)
+                result.reject(refusal)
         else:
             for result, outcome in zip(accepted, outcomes, strict=True):
                 _note(result, outcome)
+        if span is not None:
+            span.end({"messaging.batch.message_count": len(records)}, None if problem is None else problem.code)
 
 
 Judge: TypeAlias = Callable[[CatalogueEntry, CloudEvent, object], Sequence[Violation]]
@@ -218,3 +245,26 @@ def _note(result: Produced, outcome: Appended) -> None:
                     f"Another event of source {source[:200]!r} has the id {id_[:200]!r}; an id is never given twice."
                 )
             )
+
+
+def count_results(metrics: Metrics, results: Sequence[Produced]) -> None:
+    types = Counter([result.attributes["type"] for result in results if result.status is ProduceStatus.PERSISTED])
+    for name, count in types.items():
+        metrics.accepted.labels(metrics.event_types.of(name)).inc(count)
+    others = [result for result in results if result.status is not ProduceStatus.PERSISTED]
+    if not others:
+        return
+    statuses = Counter([result.status for result in others])
+    metrics.duplicates.inc(statuses[ProduceStatus.DUPLICATE])
+    metrics.unknown.inc(statuses[ProduceStatus.POSSIBLY_PERSISTED])
+    refused = [result.problem for result in others if result.status is ProduceStatus.REJECTED]
+    for code, count in Counter([problem.code for problem in refused if problem is not None]).items():
+        metrics.refused.labels(code).inc(count)
+
+
+def _described(results: Sequence[Produced]) -> dict[str, str | int | bool]:
+    statuses = Counter([result.status for result in results])
+    return {
+        "messaging.batch.message_count": len(results),
+        **{f"event_issuer.{status.value.lower()}": count for status, count in statuses.items()},
+    }

@@ -4,7 +4,6 @@ Both have the same members: `code`, `title`, `detail`, `retryable`, and where th
 `traceId`. A fault of our own is told with a trace id only; what went wrong is in the log. Knows no route.
 """
 
-import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -15,6 +14,7 @@ from starlette.responses import Response
 
 from event_issuer.domain.errors import BadInput, IssuerError, NotFound, SchemaIncompatible, SchemaProblem, Violation
 from event_issuer.domain.json_text import render_json
+from event_issuer.telemetry.requests import current_trace
 
 MEDIA_TYPE: Final = "application/problem+json"
 TYPE_PREFIX: Final = "urn:event-issuer:problem:"  # names the code; there is nothing to look up
@@ -106,8 +106,8 @@ def _problem_members(problem: SchemaProblem) -> dict[str, object]:
 
 
 def masked(error: BaseException, **where: object) -> Problem:
-    """A fault of our own, written to the log under the trace id that the answer names."""
-    trace_id = secrets.token_hex(16)
+    """A fault of our own, written to the log under the trace id that the answer names: the request's."""
+    trace_id = current_trace().trace_id
     logger.error("request failed inside", trace_id=trace_id, exc_info=error, **where)
     return Problem(
         500,

@@ -12,10 +12,12 @@ from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.types import Lifespan
 
 from event_issuer.domain.errors import BadInput
+from event_issuer.telemetry.metrics import Metrics
 from event_issuer.web.frame import Frame
 from event_issuer.web.graphiql_page import build_asset_route, build_page
 from event_issuer.web.graphql_view import GraphQLView
 from event_issuer.web.health import Check, build_health_routes
+from event_issuer.web.observing import Observed
 from event_issuer.web.problems import HttpRefusal, no_such_method, no_such_path
 from event_issuer.web.schemas import DocumentOf, build_schema_route
 
@@ -28,6 +30,7 @@ def build_app(
     more: Sequence[Route] = (),
     checks: Mapping[str, Check],
     body_bytes_max: int,
+    metrics: Metrics | None = None,
     lifespan: Lifespan[Starlette] | None = None,
 ) -> Starlette:
     """`context_of` makes a request's GraphQL context and may refuse it; `checks` are what /readyz asks;
@@ -44,7 +47,7 @@ def build_app(
     ]
     app = Starlette(
         routes=routes,
-        middleware=[Middleware(Frame)],
+        middleware=[Middleware(Observed, metrics=metrics or Metrics()), Middleware(Frame)],
         exception_handlers={HTTPException: _refused},
         lifespan=lifespan,
     )

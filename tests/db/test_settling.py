@@ -177,9 +177,11 @@ async def test_what_was_perhaps_written_is_written_once(database: Database, plac
         lanes=[place.cursor(2)],
         parked_inserts=[place.parked(1, "key")],
     )
-    kept = Settlement({place.partition_id: 1}, attempts=[place.attempt(7)], parked_inserts=[place.parked(7)])
+    same_trace: Row = (*place.attempt(8)[:-2], "trace-0-1", "1500")  # the trace of a batch that was produced together
+    attempts = [place.attempt(7), same_trace]
+    kept = Settlement({place.partition_id: 1}, attempts=attempts, parked_inserts=[place.parked(7)])
     await write(database, kept)
-    names = [(row[0], f"trace-{row[2]}-1") for row in settlement.attempts]
+    names = [(*row[:3], row[4], row[5], row[-2]) for row in settlement.attempts]
     for _ in range(3):
         work = settle(database.dialect, "a", settlement, NOW)
         again = after_take_back(database.dialect, names, [(place.lane_id, 1)], work)
@@ -188,6 +190,7 @@ async def test_what_was_perhaps_written_is_written_once(database: Database, plac
         ("trace-0-1",),
         ("trace-1-1",),
         ("trace-7-1",),
+        ("trace-0-1",),
     ]
     found = await select(database, "SELECT id, log_offset FROM parked_events ORDER BY log_offset")
     assert [offset for _, offset in found] == [1, 7]

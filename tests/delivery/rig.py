@@ -14,6 +14,7 @@ from event_issuer.delivery.opening import stored_lanes
 from event_issuer.delivery.settle import Settler
 from event_issuer.delivery.sieve import Sieve
 from event_issuer.egress.sender import Sender
+from event_issuer.telemetry.metrics import Metrics
 from tests.delivery.failing import FailingDatabase
 from tests.delivery.world import LOG_ID, World
 
@@ -31,7 +32,10 @@ class Rig:
         self.exposure = Exposure(exposure_max)
         self.lost: list[frozenset[Lease]] = []
         self.faults: list[BaseException] = []
-        self.settler = Settler(self.database, owner, self.leaser.epochs, self.exposure, world.clock, self.lost.append)
+        self.metrics = Metrics()
+        self.settler = Settler(
+            self.database, owner, self.leaser.epochs, self.exposure, world.clock, self.lost.append, self.metrics
+        )
         self.courier = Courier(sender, LOG_ID, world.clock, world.clock.monotonic_s, random.Random(owner), {})
         self.sieves: dict[int, Sieve] = {}
         self.lanes: list[Lane] = []

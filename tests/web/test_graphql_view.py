@@ -125,8 +125,10 @@ async def test_a_fault_in_a_resolver_is_masked_and_logged(client: httpx.AsyncCli
     extensions = response.json()["errors"][0]["extensions"]
     assert extensions["code"] == "INTERNAL_SERVER_ERROR"
     assert "swordfish" not in response.text
-    assert [(entry["trace_id"], entry["path"]) for entry in logs] == [(extensions["traceId"], ["faulty"])]
-    assert "swordfish" in str(logs[0]["exc_info"])
+    (fault, request) = logs
+    assert (fault["trace_id"], fault["path"]) == (extensions["traceId"], ["faulty"])
+    assert "swordfish" in str(fault["exc_info"])
+    assert (request["event"], request["trace_id"]) == ("request", extensions["traceId"])
     assert len(extensions["traceId"]) == TRACE_ID_LENGTH
 
 

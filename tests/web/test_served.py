@@ -126,7 +126,10 @@ async def test_a_client_that_leaves_half_way_leaves_no_trace(port: int, face: Fa
         async with wire_to(port) as other:  # answered after the server has seen the first one leave
             await other.send(HEAD, length(len(NOTE)), NOTE)
             assert await other.answer() == (200, b'{"data":{"note":1}}')
-    assert logs == []
+    assert [(entry["event"], entry["log_level"], entry["status"]) for entry in logs] == [
+        ("request", "info", 400),  # nobody was left to read it
+        ("request", "debug", 200),
+    ]
     assert face.notes == [""]
 
 
