@@ -166,11 +166,9 @@ async def open_issuer(
             schema_urls=contracts.urls,
         )
         loops: list[Loop] = [
-            ("log", log.run),
             ("changes", feed.run),
             ("heads", HeadWatch(log, lambda: list(delivery.leaser.epochs())).run),
-            ("retention", Retention(database, log, clock, _retention_bounds(settings)).run),
-            ("compaction", Compaction(database, log, clock).run),
+            *_log_loops(settings, database, log, clock),
             *delivery.loops(),
         ]
         running = [asyncio.create_task(_keep_running(name, run)) for name, run in loops]
@@ -185,6 +183,14 @@ async def open_issuer(
             leaser=delivery.leaser,
             metrics=telemetry.metrics,
         )
+
+
+def _log_loops(settings: Settings, database: Database, log: EmbeddedLog, clock: Clock) -> list[Loop]:
+    return [
+        ("log", log.run),
+        ("retention", Retention(database, log, clock, _retention_bounds(settings)).run),
+        ("compaction", Compaction(database, log, clock).run),
+    ]
 
 
 async def _open_log(
