@@ -35,6 +35,7 @@ class Topic(StrEnum):
     ACCESS = "access"
     EVENT_TYPE = "event_type"
     VERDICT = "verdict"  # of events in a partition
+    PROCESS = "process"  # one that delivers has come or gone, or gave back partitions; the id says nothing
 
 
 ChangeListener: TypeAlias = Callable[[Topic, int], None]

@@ -94,7 +94,7 @@ class Rig:
             lane.lose()
         for lane in self.lanes:
             await lane.drain()
-        await self.world.database.run(release(self.leaser.owner))
+        await self.world.database.run(release(self.leaser.owner, self.world.clock()))
         return exposed
 
 
