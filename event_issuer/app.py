@@ -3,9 +3,10 @@
 import asyncio
 import os
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from random import Random
 from time import monotonic
 from typing import Final, TypeAlias
@@ -56,6 +57,7 @@ from event_issuer.resolvers.produce import Producing
 from event_issuer.resolvers.quarantine import Quarantine
 from event_issuer.resolvers.schemas import SchemaDocument, Schemas
 from event_issuer.resolvers.subscriptions import SubscriptionLimits, Subscriptions
+from event_issuer.roles import HOUSEKEEPING, LOOPS, Role
 from event_issuer.security.authentication import Authenticator
 from event_issuer.security.sealing import Sealer, parse_sealing_key
 from event_issuer.settings import Settings
@@ -65,6 +67,7 @@ from event_issuer.web.routes import build_app
 
 KEY_HEADER: Final = "x-api-key"
 RESTART_PAUSE_S: Final = 1.0  # before a loop that failed is run again
+TURN_LOOK_S: Final = 1.0  # how often a process looks whether housekeeping is its turn
 
 Loop: TypeAlias = tuple[str, Callable[[], Awaitable[None]]]  # its name in the log, and what runs for ever
 
@@ -73,14 +76,18 @@ logger = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Issuer:
-    """What a face needs of a running issuer."""
+    """What a face needs of a running issuer. `leaser` is None where this process does not deliver."""
 
     operations: Operations
     catalogue: CatalogueExport
     access: Access
     authenticator: Authenticator
     database: Database
-    leaser: Leaser
+    leaser: Leaser | None
+
+    def checks(self) -> Mapping[str, Callable[[], Awaitable[None]]]:
+        """What must be well for this process to be ready."""
+        return {"database": self.answers} | ({"delivery": self.delivers} if self.leaser is not None else {})
 
     async def answers(self) -> None:
         """Raises Unavailable when the database does not answer."""
@@ -88,7 +95,7 @@ class Issuer:
 
     async def delivers(self) -> None:
         """Raises Unavailable when this process cannot keep its leases."""
-        if not self.leaser.is_good():
+        if self.leaser is not None and not self.leaser.is_good():
             raise Unavailable("The leases of this process have run out.")
 
 
@@ -112,13 +119,20 @@ async def open_access(settings: Settings, clock: Clock = system_clock) -> AsyncI
 
 @asynccontextmanager
 async def open_issuer(
-    settings: Settings, public_url: str, *, clock: Clock = system_clock, random: Random | None = None
+    settings: Settings,
+    public_url: str,
+    *,
+    role: Role = Role.SERVE,
+    owner: str | None = None,
+    clock: Clock = system_clock,
+    random: Random | None = None,
 ) -> AsyncIterator[Issuer]:
     """Everything but the listening socket, running until the context ends; then what is under way is settled.
 
-    Raises SettingsInvalid, Unavailable.
+    `owner` is the name under which this process holds leases, by default one of its own making. Raises
+    SettingsInvalid, Unavailable.
     """
-    sealer = _sealer(settings)
+    sealer = sealer_of(settings)
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(open_database_of(settings, clock))
         feed = ChangeFeed(database, clock)
@@ -128,10 +142,13 @@ async def open_issuer(
         judge = OutsideJudge(database, catalogue, clock, data_bytes_max=settings.data_bytes_max)
         log = await _open_log(settings, database, feed, judge, clock)
         rules = AddressRules(settings.allowed_networks, settings.http_allowed)
-        delivery = _Delivery(
-            settings, database, log, feed, sealer, rules, contracts.versions, public_url, clock, random or Random()
-        )
-        await delivery.deprecations.load()
+        delivery = None
+        if role.delivers:
+            leaser = Leaser(database, owner or new_owner(), clock, lease_s=settings.lease_s)
+            delivery = _Delivery(
+                settings, database, log, feed, leaser, sealer, rules, contracts.versions, public_url, clock, random
+            )
+            await delivery.deprecations.load()
         operations = Operations(
             event_types=contracts.event_types,
             schemas=contracts.schemas,
@@ -145,24 +162,18 @@ async def open_issuer(
             log_id=log.log_id,
             schema_urls=contracts.urls,
         )
-        loops: list[Loop] = [
-            ("log", log.run),
-            ("changes", feed.run),
-            ("heads", HeadWatch(log, lambda: list(delivery.leaser.epochs())).run),
-            ("retention", Retention(database, log, clock, _retention_bounds(settings)).run),
-            ("compaction", Compaction(database, log, clock).run),
-            *delivery.loops(),
-        ]
-        running = [asyncio.create_task(_keep_running(name, run)) for name, run in loops]
+        loops: list[Loop] = [("log", log.run), ("changes", feed.run), *(delivery.loops() if delivery else ())]
+        running = [asyncio.create_task(_keep_running(name, run)) for name, run in loops if role in LOOPS[name]]
         stack.push_async_callback(_stop, running)
-        stack.push_async_callback(delivery.stop, settings.grace_s)
+        if delivery is not None:
+            stack.push_async_callback(delivery.stop, settings.grace_s)
         yield Issuer(
             operations=operations,
             catalogue=CatalogueExport(database, public_url),
             access=Access(database, feed, clock),
             authenticator=Authenticator(database, feed, clock),
             database=database,
-            leaser=delivery.leaser,
+            leaser=delivery.leaser if delivery is not None else None,
         )
 
 
@@ -210,19 +221,21 @@ class _Delivery:
         database: Database,
         log: EmbeddedLog,
         feed: ChangeFeed,
+        leaser: Leaser,
         sealer: Sealer,
         rules: AddressRules,
         versions: Versions,
         public_url: str,
         clock: Clock,
-        random: Random,
+        random: Random | None,
     ) -> None:
+        random = random or Random()
         resolver = CachingResolver(SystemResolver())
         origin = urlsplit(public_url).hostname or public_url
         self._sender = WebhookSender(resolver, limits=PoolLimits(open_max=settings.connections_max))
         self._control = ControlClient(rules, resolver)
         self.deprecations = Deprecations(database, feed)
-        self.leaser = Leaser(database, _owner(), clock, lease_s=settings.lease_s)
+        self.leaser = leaser
 
         def activated(row: Subscription) -> ActiveSubscription:
             return activate(row, sealer, rules, origin)
@@ -241,14 +254,21 @@ class _Delivery:
         )
         self._handshaker = Handshaker(database, feed, self._control, origin, clock, random)
         self._upkeep = Upkeep(database, clock)
+        self._heads = HeadWatch(log, lambda: list(leaser.epochs()))
+        self._retention = Retention(database, log, clock, _retention_bounds(settings))
+        self._compaction = Compaction(database, log, clock)
 
     def loops(self) -> list[Loop]:
-        return [
+        loops: list[Loop] = [
+            ("heads", self._heads.run),
             ("deprecations", self.deprecations.run),
             ("engine", self.engine.run),
             ("handshakes", self._handshaker.run),
             ("upkeep", self._upkeep.run),
+            ("retention", self._retention.run),
+            ("compaction", self._compaction.run),
         ]
+        return [(name, partial(_in_turn, self.leaser, run) if name in HOUSEKEEPING else run) for name, run in loops]
 
     async def stop(self, grace_s: float) -> None:
         await self._handshaker.stop()
@@ -267,13 +287,29 @@ async def _keep_running(name: str, run: Callable[[], Awaitable[None]]) -> None:
         await asyncio.sleep(RESTART_PAUSE_S)
 
 
+async def _in_turn(leaser: Leaser, run: Callable[[], Awaitable[None]]) -> None:
+    """Housekeeping is done by one process at a time: the others would read and lock the same rows."""
+    while not leaser.is_first():  # noqa: ASYNC110 - nothing announces a turn, and there is no hurry
+        await asyncio.sleep(TURN_LOOK_S)
+    keeping = asyncio.ensure_future(run())
+    try:
+        while leaser.is_first() and not keeping.done():
+            await asyncio.wait([keeping], timeout=TURN_LOOK_S)
+    finally:
+        keeping.cancel()
+        await asyncio.wait([keeping])
+    if not keeping.cancelled():
+        keeping.result()
+
+
 async def _stop(running: list["asyncio.Task[None]"]) -> None:
     for task in running:
         task.cancel()
     await asyncio.gather(*running, return_exceptions=True)
 
 
-def _sealer(settings: Settings) -> Sealer:
+def sealer_of(settings: Settings) -> Sealer:
+    """Raises SettingsInvalid."""
     if settings.sealing_key is None:
         raise SettingsInvalid(
             "EVENT_ISSUER_SEALING_KEY is not set; `event-issuer key seal` makes one. Keep it as safe as the database."
@@ -281,7 +317,8 @@ def _sealer(settings: Settings) -> Sealer:
     return Sealer(parse_sealing_key(settings.sealing_key.get_secret_value()))
 
 
-def _owner() -> str:
+def new_owner() -> str:
+    """A name for one process, which no other has or will have."""
     return f"{socket.gethostname()}:{os.getpid()}:{os.urandom(4).hex()}"
 
 
@@ -324,6 +361,6 @@ def asgi_app(issuer: Issuer, settings: Settings) -> Starlette:
         context_of,
         document_of=document_of,
         more=[*build_producing_routes(producing), *build_catalogue_routes(catalogue_of)],
-        checks={"database": issuer.answers, "delivery": issuer.delivers},
+        checks=issuer.checks(),
         body_bytes_max=settings.body_bytes_max,
     )

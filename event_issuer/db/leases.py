@@ -18,10 +18,12 @@ _ID = {"partition_id": "bigint"}
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """`epochs`: partition → epoch of each lease; those that are `leaving` are to be given back."""
+    """`epochs`: partition → epoch of each lease; those that are `leaving` are to be given back. `is_first`: no process
+    that lives is older."""
 
     epochs: dict[int, int]
     leaving: frozenset[int] = frozenset()
+    is_first: bool = False
 
 
 def claim_and_renew(
@@ -43,11 +45,10 @@ def claim_and_renew(
     epochs = yield from renew(dialect, owner, expires_at)
     ((partitions,),) = yield Statement("SELECT COUNT(*) FROM leases")
     free = yield Statement("SELECT partition_id FROM leases WHERE expires_at_us < $1", (expired_before,))
-    share = fair_share(
-        partitions, len(living), [row[0] for row in living].index(owner), epochs, [row[0] for row in free], leaving
-    )
+    rank = [row[0] for row in living].index(owner)
+    share = fair_share(partitions, len(living), rank, epochs, [row[0] for row in free], leaving)
     epochs |= yield from _claim(dialect, owner, share.claimed, expires_at, expired_before)
-    return Held(epochs, frozenset(share.leaving))
+    return Held(epochs, frozenset(share.leaving), is_first=rank == 0)
 
 
 def renew(dialect: Dialect, owner: str, expires_at: Instant) -> Work[dict[int, int]]:

@@ -34,6 +34,7 @@ class Leaser:
         self._lease_us = round(lease_s * SECOND_US)
         self._epochs: Mapping[int, int] = {}
         self._leaving: frozenset[int] = frozenset()
+        self._is_first = False
         self._is_retiring = False
         self.good_until: Instant = 0
         self._asking = asyncio.Lock()
@@ -46,6 +47,10 @@ class Leaser:
     def is_good(self) -> bool:
         """Whether the leases can be trusted now: enough for sending."""
         return self._clock() < self.good_until
+
+    def is_first(self) -> bool:
+        """Whether this is the oldest process that delivers."""
+        return self._is_first and self.is_good()
 
     def held(self) -> Mapping[int, int]:
         """Partition → epoch of the leases that can be trusted now and are here to stay."""
@@ -93,7 +98,8 @@ class Leaser:
         try:
             async with asyncio.timeout(self.next_step_s()):
                 held = await self._database.run(self._work(now, expires_at))
-            self._epochs, self._leaving = held.epochs, frozenset() if self._is_retiring else held.leaving
+            self._epochs, self._is_first = held.epochs, held.is_first
+            self._leaving = frozenset() if self._is_retiring else held.leaving
             self.good_until = expires_at - round(MARGIN_S * SECOND_US)
         except (TimeoutError, Unavailable) as problem:
             logger.warning("leases not renewed", problem=str(problem) or "no answer in time")

@@ -88,15 +88,17 @@ async def test_a_process_that_joins_gets_its_half_when_the_other_has_given_it_ba
     database: Database, other: Database
 ) -> None:
     ids = await add_partitions(database, 5)
-    assert await step(database, "a") == Held(dict.fromkeys(ids, 1))
-    assert (await step(other, "b", NOW + 1)).epochs == {}
+    assert await step(database, "a") == Held(dict.fromkeys(ids, 1), is_first=True)
+    assert await step(other, "b", NOW + 1) == Held({})
     shared = await step(database, "a", NOW + 2)
     assert (shared.epochs, len(shared.leaving)) == (dict.fromkeys(ids, 1), 2)
     assert {id_ % 2 for id_ in shared.leaving} == {1}  # those that the second of two takes first
     assert await claim(other, "b", NOW + 3) == {}
     await database.run(give_back(database.dialect, "a", shared.leaving, NOW + 4))
     assert await claim(other, "b", NOW + 5) == dict.fromkeys(shared.leaving, 2)
-    assert await step(database, "a", NOW + 6) == Held({id_: 1 for id_ in ids if id_ not in shared.leaving})
+    assert await step(database, "a", NOW + 6) == Held(
+        {id_: 1 for id_ in ids if id_ not in shared.leaving}, is_first=True
+    )
 
 
 async def test_who_joins_retires_or_gives_back_says_so(database: Database) -> None:
