@@ -93,10 +93,10 @@ class Lane:
             while True:
                 await self._awake.wait()
                 self._awake.clear()
+                looked_at = self._clock()
                 await self.step()
-                self._alarm.set(
-                    self._parked.next_due_at
-                )  # one that is due already waits for room, which wakes the lane
+                # One that was due then waits for room, which wakes the lane.
+                self._alarm.set(self._parked.next_due_at, looked_at)
         finally:
             self._alarm.stop()
 
