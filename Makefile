@@ -14,7 +14,7 @@ LOCK := build/lock/bin/uv pip compile --quiet --universal --python-version 3.11 
 	--no-annotate --no-emit-index-url
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format bench fuzz schema lock clean
+.PHONY: help demo test check format bench fuzz chaos schema lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -42,6 +42,9 @@ bench: $(DEV) ## Probe the limits of this machine and measure the product agains
 
 fuzz: $(DEV) ## Compare 20,000 pairs of schemas and check every verdict (ARGS="--pairs=… --seed=…")
 	@$(BIN)/python -m tests.fuzz $(ARGS)
+
+chaos: $(DEV) ## Kill, stop and starve processes while 100,000 events are delivered (ARGS="--only=… --store=…")
+	@$(BIN)/python -m tests.chaos $(ARGS)
 
 schema: $(RUN) ## Write schema.graphql anew
 	$(BIN)/event-issuer schema > schema.graphql.new

@@ -1,6 +1,7 @@
 """Many webhook endpoints in this process: they agree, take everything, and remember what came in which order."""
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from types import TracebackType
@@ -10,12 +11,16 @@ import httptools
 
 AGREED = b"HTTP/1.1 200 OK\r\nWebHook-Allowed-Origin: *\r\nContent-Length: 0\r\n\r\n"
 TAKEN = b"HTTP/1.1 204 No Content\r\n\r\n"
+REFUSED = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n"
 
 
 @dataclass
 class Endpoint:
-    """`taken` has the numbers of the events that came, in order, as pairs of partition key and number."""
+    """`taken` has the numbers of the events that came, in order, as pairs of partition key and number; what `fails`
+    is answered 503 instead, and counted."""
 
+    fails: Callable[[], bool] = lambda: False
+    failed: int = 0
     taken: list[tuple[str, int]] = field(default_factory=list)
     url: str = ""
 
@@ -61,6 +66,10 @@ class _Peer(asyncio.Protocol):
     def on_message_complete(self) -> None:
         if self._parser.get_method() == b"OPTIONS":
             self._transport.write(AGREED)
+            return
+        if self._endpoint.fails():
+            self._endpoint.failed += 1
+            self._transport.write(REFUSED)
             return
         event = self._headers[b"ce-type"] + b"/" + self._headers[b"ce-partitionkey"]
         self._endpoint.taken.append((event.decode(), int(self._headers[b"ce-id"])))
