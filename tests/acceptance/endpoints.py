@@ -17,10 +17,11 @@ REFUSED = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n"
 @dataclass
 class Endpoint:
     """`taken` has the numbers of the events that came, in order, as pairs of partition key and number; what `fails`
-    is answered 503 instead, and counted."""
+    is answered 503 instead, and counted. `last_at` is when the last event came, by the event loop's clock."""
 
     fails: Callable[[], bool] = lambda: False
     failed: int = 0
+    last_at: float = 0.0
     taken: list[tuple[str, int]] = field(default_factory=list)
     url: str = ""
 
@@ -67,6 +68,7 @@ class _Peer(asyncio.Protocol):
         if self._parser.get_method() == b"OPTIONS":
             self._transport.write(AGREED)
             return
+        self._endpoint.last_at = asyncio.get_running_loop().time()
         if self._endpoint.fails():
             self._endpoint.failed += 1
             self._transport.write(REFUSED)
