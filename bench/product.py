@@ -99,7 +99,7 @@ class Issuer:
 
 
 @contextmanager
-def issuing(store: Store, profile: Path | None = None) -> Iterator[Issuer]:
+def issuing(store: Store, profile: Path | None = None, workers: int = 1) -> Iterator[Issuer]:
     """A server on a fresh database. `profile` is where cProfile writes its statistics; it slows the server down."""
     port = _free_port()
     environment = _environment(store.fresh_url("issuer"), port)
@@ -113,7 +113,7 @@ def issuing(store: Store, profile: Path | None = None) -> Iterator[Issuer]:
         timeout=START_WAIT_S,
     )
     profiler = [sys.executable, "-m", "cProfile", "-o", str(profile)] if profile else []
-    command = [*profiler, str(PROGRAM), "serve"]
+    command = [*profiler, str(PROGRAM), "serve", "--workers", str(workers)]
     with (store.folder / f"issuer-{store.name}.log").open("wb") as log:
         process = subprocess.Popen(command, env=environment, cwd=store.folder, stdout=log, stderr=log)
     issuer = Issuer(process, port, created.stdout.strip())

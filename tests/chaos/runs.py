@@ -198,6 +198,7 @@ def stopping_past_the_lease(stops: int) -> Trouble:
             load.report.repeats_max += 2 * UNSETTLED_MAX
             await let_pass(LEASE_IS_OVER_S)
             if await load.watch.holders() != 1:
+                # With SQLite it may have been stopped within a write, and then keeps the file locked.
                 load.report.remarks.append("nobody took over from who was stopped")
             load.site.resume(member)
             await let_pass(1.0)
