@@ -24,4 +24,4 @@ async def test_a_process_that_was_stopped_past_its_lease_writes_nothing_more(dat
     report = await runs.run("SIGSTOP", database_url, tmp_path, runs.APART, trouble, deliveries=DELIVERIES)
     print(f"\n{report.line()}")
     assert report.is_good(), report.line()
-    assert report.remarks == ["1 times stopped, leases found lost 1 times"]
+    assert report.takeovers == 1
