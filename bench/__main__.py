@@ -38,11 +38,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _measure(figures: Figures, bench: Bench, stores: Sequence[str], options: argparse.Namespace) -> None:
     found = figures.limits
-    clients = {L1: "bare", L1A: "aiohttp"} if options.quick else {L1: "bare", L1C: "callback", L1A: "aiohttp"}
+    clients = {L1: "bare", L1C: "callback", L1A: "aiohttp"}
+    if options.quick:
+        del clients[L1C]
+    if options.workers:
+        clients = {L1: "bare"}
     for name, client in clients.items():
         found[name] = _told(name, limits.posting(bench, client))
-    found[L4] = _told(L4, limits.mutating(bench))
-    found[L5] = _told(L5, limits.parsing(bench))
+    if not options.workers:
+        found[L4] = _told(L4, limits.mutating(bench))
+        found[L5] = _told(L5, limits.parsing(bench))
     for name in stores:
         print(name, flush=True)
         with opened(name, bench.folder) as store:

@@ -99,10 +99,13 @@ class Issuer:
 
 
 @contextmanager
-def issuing(store: Store, profile: Path | None = None, workers: int = 1) -> Iterator[Issuer]:
-    """A server on a fresh database. `profile` is where cProfile writes its statistics; it slows the server down."""
+def issuing(
+    store: Store, profile: Path | None = None, *, workers: int = 1, purpose: str = "issuer"
+) -> Iterator[Issuer]:
+    """A server on a fresh database, whose name has the `purpose`. `profile` is where cProfile writes its statistics; it
+    slows the server down."""
     port = _free_port()
-    environment = _environment(store.fresh_url("issuer"), port)
+    environment = _environment(store.fresh_url(purpose), port)
     created = subprocess.run(
         [PROGRAM, "key", "create", "--tenant", TENANT, "--principal", "bench", "--operator"],
         env=environment,

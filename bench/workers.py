@@ -26,8 +26,9 @@ def measure_workers(
     """By name, and the counts of all together; BenchFailed where a delivery is missing or came twice."""
     measured: dict[str, Measured] = {}
     counts = {"accepted": 0, "delivered": 0}
-    for workers in (1, 2, 1):
-        with receiving(bench, is_timing=True) as receiver, issuing(store, workers=workers) as issuer:
+    for turn, workers in enumerate((1, 2, 1), 1):
+        serving = issuing(store, workers=workers, purpose=f"issuer-{turn}")
+        with receiving(bench, is_timing=True) as receiver, serving as issuer:
             run = Run(bench, store, issuer, receiver, set_up(issuer, receiver.ports, list(NAMES[workers])))
             for fan_out, name in NAMES[workers].items():
                 found = run.whole(fan_out)
