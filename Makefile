@@ -14,7 +14,7 @@ LOCK := build/lock/bin/uv pip compile --quiet --universal --python-version 3.11 
 	--no-annotate --no-emit-index-url
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format bench fuzz endure schema lock clean
+.PHONY: help demo test check format bench fuzz endure chaos schema lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -45,6 +45,9 @@ fuzz: $(DEV) ## Compare 20,000 pairs of schemas and check every verdict (ARGS="-
 
 endure: $(DEV) ## Order, isolation, a dead endpoint for a week, a poison key for days (ARGS="order --store sqlite")
 	@$(BIN)/python -m tests.endurance $(ARGS)
+
+chaos: $(DEV) ## Kill, stop and starve processes while 100,000 events are delivered (ARGS="--only=… --store=…")
+	@$(BIN)/python -m tests.chaos $(ARGS)
 
 schema: $(RUN) ## Write schema.graphql anew
 	$(BIN)/event-issuer schema > schema.graphql.new

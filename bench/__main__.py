@@ -15,6 +15,7 @@ from bench.processes import BenchFailed
 from bench.report import L1, L1A, L1C, L2, L4, L5, Figures
 from bench.stores import STORES, opened
 from bench.windows import DEFAULT, QUICK, Measured, joined
+from bench.workers import measure_workers
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -37,16 +38,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _measure(figures: Figures, bench: Bench, stores: Sequence[str], options: argparse.Namespace) -> None:
     found = figures.limits
-    clients = {L1: "bare", L1A: "aiohttp"} if options.quick else {L1: "bare", L1C: "callback", L1A: "aiohttp"}
+    clients = {L1: "bare", L1C: "callback", L1A: "aiohttp"}
+    if options.quick:
+        del clients[L1C]
+    if options.workers:
+        clients = {L1: "bare"}
     for name, client in clients.items():
         found[name] = _told(name, limits.posting(bench, client))
-    found[L4] = _told(L4, limits.mutating(bench))
-    found[L5] = _told(L5, limits.parsing(bench))
+    if not options.workers:
+        found[L4] = _told(L4, limits.mutating(bench))
+        found[L5] = _told(L5, limits.parsing(bench))
     for name in stores:
         print(name, flush=True)
         with opened(name, bench.folder) as store:
             measured = figures.stores[name] = {L2: _told(L2, limits.appending(bench, store))}
-            if not options.limits_only:
+            if options.workers:
+                workers, figures.counts[name] = measure_workers(bench, store, _told)
+                measured |= workers
+            elif not options.limits_only:
                 profile = options.profile and options.profile / f"{name}.prof"
                 product, figures.counts[name] = measure_product(bench, store, _told, profile)
                 measured |= product
@@ -66,6 +75,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--store", choices=(*STORES, "both"), default="both")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures there, too")
     parser.add_argument("--limits-only", action="store_true", help="leave out the product")
+    parser.add_argument("--workers", action="store_true", help="of the product, what two workers do beside one")
     parser.add_argument(
         "--profile",
         type=Path,

@@ -42,6 +42,10 @@ class Run:
     accepted: int = 0
     delivered: int = 0
 
+    def whole(self, fan_out: int) -> Measured:
+        """From a batch mutation to the receipts."""
+        return self.produce(fan_out, events=BATCH_EVENTS, connections=BATCH_CONNECTIONS)
+
     def produce(
         self, fan_out: int, *, events: int, connections: int, rate: float | None = None, is_graphql: bool = True
     ) -> Measured:

@@ -99,10 +99,13 @@ class Issuer:
 
 
 @contextmanager
-def issuing(store: Store, profile: Path | None = None) -> Iterator[Issuer]:
-    """A server on a fresh database. `profile` is where cProfile writes its statistics; it slows the server down."""
+def issuing(
+    store: Store, profile: Path | None = None, *, workers: int = 1, purpose: str = "issuer"
+) -> Iterator[Issuer]:
+    """A server on a fresh database, whose name has the `purpose`. `profile` is where cProfile writes its statistics; it
+    slows the server down."""
     port = _free_port()
-    environment = _environment(store.fresh_url("issuer"), port)
+    environment = _environment(store.fresh_url(purpose), port)
     created = subprocess.run(
         [PROGRAM, "key", "create", "--tenant", TENANT, "--principal", "bench", "--operator"],
         env=environment,
@@ -113,7 +116,7 @@ def issuing(store: Store, profile: Path | None = None) -> Iterator[Issuer]:
         timeout=START_WAIT_S,
     )
     profiler = [sys.executable, "-m", "cProfile", "-o", str(profile)] if profile else []
-    command = [*profiler, str(PROGRAM), "serve"]
+    command = [*profiler, str(PROGRAM), "serve", "--workers", str(workers)]
     with (store.folder / f"issuer-{store.name}.log").open("wb") as log:
         process = subprocess.Popen(command, env=environment, cwd=store.folder, stdout=log, stderr=log)
     issuer = Issuer(process, port, created.stdout.strip())

@@ -12,6 +12,7 @@ from typing import Any, Final
 from bench.cpu import CORES
 from bench.performance import BATCH, HTTP_BATCH, LATENCY_1, LATENCY_10, SINGLE, WHOLE_1, WHOLE_10
 from bench.windows import FOREIGN_MAX, Measured, Plan
+from bench.workers import ONE_1, ONE_10, TWO_1, TWO_10
 
 L1: Final = "L1 bare asyncio POSTs"
 L1A: Final = "L1a aiohttp POSTs"
@@ -29,6 +30,10 @@ UNITS: Final = {
     L5: "events/s",
     WHOLE_1: "deliveries/s",
     WHOLE_10: "deliveries/s",
+    ONE_1: "deliveries/s",
+    TWO_1: "deliveries/s",
+    ONE_10: "deliveries/s",
+    TWO_10: "deliveries/s",
     SINGLE: "mutations/s",
     BATCH: "events/s",
     HTTP_BATCH: "events/s",
@@ -53,6 +58,8 @@ TARGETS: Final = (
     Target(BATCH, L5, 0.30),
     Target(HTTP_BATCH, L5, 0.50),
     Target(BATCH, HTTP_BATCH, 0.50),
+    Target(TWO_1, ONE_1, 1.25),
+    Target(TWO_10, ONE_10, 1.40),
 )
 LATENCY_P99_MS: Final = 15.0
 

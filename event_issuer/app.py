@@ -3,66 +3,45 @@
 import asyncio
 import os
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from random import Random
-from time import monotonic
-from typing import Final, TypeAlias
-from urllib.parse import urlsplit
+from typing import Final
 
 import structlog
 from starlette.applications import Starlette
 from starlette.requests import Request
 
-from event_issuer.contracts.catalogue import Catalogue
 from event_issuer.contracts.judging import OutsideJudge
-from event_issuer.contracts.trial import SchemaTrial
-from event_issuer.contracts.versions import Versions
 from event_issuer.db.changes import ChangeFeed, Topic
 from event_issuer.db.database import PING, Database, open_database
 from event_issuer.db.migrate import migrate
-from event_issuer.db.tables import TABLES, Subscription
-from event_issuer.delivery.active import ActiveSubscription, activate
-from event_issuer.delivery.attempt import Courier
-from event_issuer.delivery.caps import Caps
-from event_issuer.delivery.deprecations import Deprecations
-from event_issuer.delivery.engine import Engine
-from event_issuer.delivery.handshake import Handshaker
+from event_issuer.db.tables import TABLES
 from event_issuer.delivery.leases import Leaser
 from event_issuer.delivery.pins import Pins
 from event_issuer.delivery.sieve import Sieves
-from event_issuer.delivery.standing import GAUGES, standing
-from event_issuer.delivery.test_deliveries import TestDeliverer
-from event_issuer.delivery.upkeep import ATTEMPTS_KEPT, ATTEMPTS_KEPT_S, Upkeep
+from event_issuer.delivery.upkeep import ATTEMPTS_KEPT, ATTEMPTS_KEPT_S
 from event_issuer.domain.access import ANONYMOUS, Caller
-from event_issuer.domain.dataschemas import SchemaUrls
 from event_issuer.domain.errors import SettingsInvalid, Unauthenticated, Unavailable
+from event_issuer.domain.explaining import Progress
 from event_issuer.domain.subscriptions import DeliverySettings
 from event_issuer.domain.time import Clock, system_clock
 from event_issuer.egress.addresses import AddressRules
-from event_issuer.egress.control import ControlClient
-from event_issuer.egress.pool import PoolLimits
-from event_issuer.egress.resolver import CachingResolver, SystemResolver
-from event_issuer.egress.sender import WebhookSender
-from event_issuer.eventlog.compaction import Compaction
 from event_issuer.eventlog.embedded import EmbeddedLog, open_embedded_log
-from event_issuer.eventlog.heads import HeadWatch
-from event_issuer.eventlog.retention import Retention, RetentionBounds
 from event_issuer.graphql.context import Context, Operations
 from event_issuer.graphql.schema import build_schema
+from event_issuer.parts import Contracts, Delivering, Loop, Sending
 from event_issuer.resolvers.access import Access
 from event_issuer.resolvers.catalogue import CatalogueDocument, CatalogueExport, DocumentFormat
 from event_issuer.resolvers.deliveries import Deliveries
-from event_issuer.resolvers.event_types import EventTypeLimits, EventTypes
 from event_issuer.resolvers.events import Events
 from event_issuer.resolvers.explaining import AttemptHistory, Explaining
 from event_issuer.resolvers.parked import ParkedEvents
-from event_issuer.resolvers.produce import Producing
 from event_issuer.resolvers.quarantine import Quarantine
-from event_issuer.resolvers.schemas import SchemaDocument, Schemas
+from event_issuer.resolvers.schemas import SchemaDocument
 from event_issuer.resolvers.subscriptions import SubscriptionLimits, Subscriptions
-from event_issuer.resolvers.test_deliveries import TestDeliveries
+from event_issuer.roles import LOOPS, Role
 from event_issuer.security.authentication import Authenticator
 from event_issuer.security.sealing import Sealer, parse_sealing_key
 from event_issuer.settings import Settings
@@ -77,22 +56,25 @@ from event_issuer.web.routes import build_app
 KEY_HEADER: Final = "x-api-key"
 RESTART_PAUSE_S: Final = 1.0  # before a loop that failed is run again
 
-Loop: TypeAlias = tuple[str, Callable[[], Awaitable[None]]]  # its name in the log, and what runs for ever
 
 logger = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Issuer:
-    """What a face needs of a running issuer."""
+    """What a face needs of a running issuer. `leaser` is None where this process does not deliver."""
 
     operations: Operations
     catalogue: CatalogueExport
     access: Access
     authenticator: Authenticator
     database: Database
-    leaser: Leaser
     metrics: Metrics
+    leaser: Leaser | None
+
+    def checks(self) -> Mapping[str, Callable[[], Awaitable[None]]]:
+        """What must be well for this process to be ready."""
+        return {"database": self.answers} | ({"delivery": self.delivers} if self.leaser is not None else {})
 
     async def answers(self) -> None:
         """Raises Unavailable when the database does not answer."""
@@ -100,7 +82,7 @@ class Issuer:
 
     async def delivers(self) -> None:
         """Raises Unavailable when this process cannot keep its leases."""
-        if not self.leaser.is_good():
+        if self.leaser is not None and not self.leaser.is_good():
             raise Unavailable("The leases of this process have run out.")
 
 
@@ -127,70 +109,50 @@ async def open_issuer(
     settings: Settings,
     public_url: str,
     *,
+    role: Role = Role.SERVE,
+    owner: str | None = None,
     clock: Clock = system_clock,
     random: Random | None = None,
     spans: SpanSink | None = None,
 ) -> AsyncIterator[Issuer]:
     """Everything but the listening socket, running until the context ends; then what is under way is settled.
 
-    `spans` takes the traces instead of the collector that the settings name. Raises SettingsInvalid, Unavailable.
+    `owner` is the name under which this process holds leases, by default one of its own making. `spans` takes the
+    traces instead of the collector that the settings name. Raises SettingsInvalid, Unavailable.
     """
-    sealer = _sealer(settings)
+    sealer = sealer_of(settings)
     async with AsyncExitStack() as stack:
         telemetry = await stack.enter_async_context(_telemetry(settings, clock, spans))
         database = await stack.enter_async_context(open_database_of(settings, clock))
         feed = ChangeFeed(database, clock)
-        contracts = _Contracts(settings, database, feed, public_url, clock)
+        contracts = Contracts(settings, database, feed, public_url, clock)
         stack.push_async_callback(contracts.trial.close)
         judge = OutsideJudge(database, contracts.catalogue, clock, data_bytes_max=settings.data_bytes_max)
         log = await _open_log(settings, database, feed, judge, clock, telemetry.metrics)
         rules = AddressRules(settings.allowed_networks, settings.http_allowed)
-        delivery = _Delivery(
-            settings, database, log, feed, sealer, rules, contracts.versions, public_url, clock, random, telemetry
-        )
-        await delivery.deprecations.load()
-        operations = Operations(
-            event_types=contracts.event_types,
-            schemas=contracts.schemas,
-            producing=contracts.producing(log, telemetry),
-            events=Events(database, log, contracts.catalogue),
-            subscriptions=Subscriptions(
-                database, log, contracts.catalogue, feed, sealer, clock, _subscription_limits(settings, rules)
-            ),
-            deliveries=Deliveries(database, clock),
-            parked=ParkedEvents(database, feed, clock),
-            quarantine=Quarantine(database, log, contracts.catalogue, judge, feed, clock),
-            explaining=_explaining(database, log, contracts, delivery, clock),
-            test_deliveries=contracts.test_deliveries,
-            log_id=log.log_id,
-            schema_urls=contracts.urls,
-        )
-        loops: list[Loop] = [
-            ("changes", feed.run),
-            ("heads", HeadWatch(log, lambda: list(delivery.leaser.epochs())).run),
-            *_log_loops(settings, database, log, clock),
-            *delivery.loops(),
-        ]
-        running = [asyncio.create_task(_keep_running(name, run)) for name, run in loops]
+        delivery = None
+        if role.delivers:
+            leaser = Leaser(database, owner or new_owner(), clock, lease_s=settings.lease_s)
+            sieves = Sieves(Pins(database, contracts.versions))
+            sending = Sending(settings, sealer, rules, public_url, random or Random(), telemetry)
+            delivery = Delivering(database, log, feed, leaser, sieves, sending, clock)
+            await delivery.deprecations.load()
+        made = (settings, database, log, feed, contracts, judge, sealer, rules, telemetry, clock)
+        operations = _operations(*made, _explaining(database, log, contracts, delivery, clock))
+        loops: list[Loop] = [("log", log.run), ("changes", feed.run), *(delivery.loops() if delivery else ())]
+        running = [asyncio.create_task(_keep_running(name, run)) for name, run in loops if role in LOOPS[name]]
         stack.push_async_callback(_stop, running)
-        stack.push_async_callback(delivery.stop, settings.grace_s)
+        if delivery is not None:
+            stack.push_async_callback(delivery.stop, settings.grace_s)
         yield Issuer(
             operations=operations,
             catalogue=CatalogueExport(database, public_url),
             access=Access(database, feed, clock),
             authenticator=Authenticator(database, feed, clock),
             database=database,
-            leaser=delivery.leaser,
+            leaser=delivery.leaser if delivery is not None else None,
             metrics=telemetry.metrics,
         )
-
-
-def _log_loops(settings: Settings, database: Database, log: EmbeddedLog, clock: Clock) -> list[Loop]:
-    return [
-        ("log", log.run),
-        ("retention", Retention(database, log, clock, _retention_bounds(settings)).run),
-        ("compaction", Compaction(database, log, clock).run),
-    ]
 
 
 async def _open_log(
@@ -208,111 +170,48 @@ async def _open_log(
     return log
 
 
+def _operations(
+    settings: Settings,
+    database: Database,
+    log: EmbeddedLog,
+    feed: ChangeFeed,
+    contracts: Contracts,
+    judge: OutsideJudge,
+    sealer: Sealer,
+    rules: AddressRules,
+    telemetry: Telemetry,
+    clock: Clock,
+    explaining: Explaining,
+) -> Operations:
+    return Operations(
+        event_types=contracts.event_types,
+        schemas=contracts.schemas,
+        producing=contracts.producing(log, telemetry),
+        events=Events(database, log, contracts.catalogue),
+        subscriptions=Subscriptions(
+            database, log, contracts.catalogue, feed, sealer, clock, _subscription_limits(settings, rules)
+        ),
+        deliveries=Deliveries(database, clock),
+        parked=ParkedEvents(database, feed, clock),
+        quarantine=Quarantine(database, log, contracts.catalogue, judge, feed, clock),
+        explaining=explaining,
+        test_deliveries=contracts.test_deliveries,
+        log_id=log.log_id,
+        schema_urls=contracts.urls,
+    )
+
+
 def _explaining(
-    database: Database, log: EmbeddedLog, contracts: "_Contracts", delivery: "_Delivery", clock: Clock
+    database: Database, log: EmbeddedLog, contracts: Contracts, delivery: Delivering | None, clock: Clock
 ) -> Explaining:
     history = AttemptHistory(ATTEMPTS_KEPT_S, ATTEMPTS_KEPT)
-    progress_of = delivery.engine.progress_of
+    progress_of = nothing_under_way if delivery is None else delivery.engine.progress_of
     return Explaining(database, log, contracts.catalogue, contracts.versions, clock, history, progress_of)
 
 
-class _Contracts:
-    """The schema registry's parts, and what judges by them."""
-
-    def __init__(
-        self,
-        settings: Settings,
-        database: Database,
-        feed: ChangeFeed,
-        public_url: str,
-        clock: Clock,
-    ) -> None:
-        self._settings = settings
-        self.trial = SchemaTrial(timeout_s=settings.schema_trial_timeout_s)
-        self.catalogue = Catalogue(database, feed)
-        self.urls = SchemaUrls(public_url)
-        self.versions = Versions(feed, self.urls)
-        limits = EventTypeLimits(settings.event_types_max, settings.partitions_max, settings.data_bytes_max)
-        self.event_types = EventTypes(database, self.catalogue, self.versions, self.trial, feed, clock, limits)
-        self.schemas = Schemas(database, self.trial, self.trial, feed, clock)
-        self.test_deliveries = TestDeliveries(
-            database, self.catalogue, self.versions, self.trial, self.urls, feed, clock
-        )
-
-    def producing(self, log: EmbeddedLog, telemetry: Telemetry) -> Producing:
-        events_max, data_bytes_max = self._settings.batch_events_max, self._settings.data_bytes_max
-        parts = (log, self.catalogue, self.versions, telemetry.metrics, telemetry.traces)
-        return Producing(*parts, events_max=events_max, data_bytes_max=data_bytes_max)
-
-
-class _Delivery:
-    """The delivery service's parts, and what leaves the house."""
-
-    def __init__(
-        self,
-        settings: Settings,
-        database: Database,
-        log: EmbeddedLog,
-        feed: ChangeFeed,
-        sealer: Sealer,
-        rules: AddressRules,
-        versions: Versions,
-        public_url: str,
-        clock: Clock,
-        random: Random | None,
-        telemetry: Telemetry,
-    ) -> None:
-        random = random or Random()
-        resolver = CachingResolver(SystemResolver())
-        origin = urlsplit(public_url).hostname or public_url
-        self._sender = WebhookSender(resolver, limits=PoolLimits(open_max=settings.connections_max))
-        self._control = ControlClient(rules, resolver)
-        self.deprecations = Deprecations(database, feed)
-        caps = Caps(settings.host_requests_max, settings.tenant_requests_max)
-        self.leaser = Leaser(database, _owner(), clock, lease_s=settings.lease_s)
-
-        def activated(row: Subscription) -> ActiveSubscription:
-            return activate(row, sealer, rules, origin, clock, random, caps)
-
-        known = self.deprecations.by_partition
-        courier = Courier(self._sender, log.log_id, clock, monotonic, random, known, telemetry.traces)
-        self.engine = Engine(
-            database,
-            log,
-            feed,
-            self.leaser,
-            courier,
-            activated,
-            Sieves(Pins(database, versions)),
-            clock,
-            random,
-            exposure_max=settings.unsettled_max,
-            metrics=telemetry.metrics,
-        )
-        telemetry.metrics.watch(
-            GAUGES,
-            lambda: standing(self.engine.lanes(), len(self.leaser.held()), self.engine.exposure, log.known_head),
-        )
-        self._handshaker = Handshaker(database, feed, self._control, origin, clock, random)
-        held = self.leaser.held
-        self._test_deliverer = TestDeliverer(database, feed, held, courier, activated, known, clock, random)
-        self._upkeep = Upkeep(database, clock)
-
-    def loops(self) -> list[Loop]:
-        return [
-            ("deprecations", self.deprecations.run),
-            ("engine", self.engine.run),
-            ("handshakes", self._handshaker.run),
-            ("test events", self._test_deliverer.run),
-            ("upkeep", self._upkeep.run),
-        ]
-
-    async def stop(self, grace_s: float) -> None:
-        await self._handshaker.stop()
-        await self._test_deliverer.stop()
-        await self.engine.stop(grace_s)
-        await self._sender.close()
-        await self._control.close()
+def nothing_under_way(subscription_id: int, partition_id: int, offset: int) -> Progress:
+    """What a process that does not deliver has in memory."""
+    return Progress.NONE
 
 
 async def _keep_running(name: str, run: Callable[[], Awaitable[None]]) -> None:
@@ -331,7 +230,8 @@ async def _stop(running: list["asyncio.Task[None]"]) -> None:
     await asyncio.gather(*running, return_exceptions=True)
 
 
-def _sealer(settings: Settings) -> Sealer:
+def sealer_of(settings: Settings) -> Sealer:
+    """Raises SettingsInvalid."""
     if settings.sealing_key is None:
         raise SettingsInvalid(
             "EVENT_ISSUER_SEALING_KEY is not set; `event-issuer key seal` makes one. Keep it as safe as the database."
@@ -343,17 +243,9 @@ def _telemetry(settings: Settings, clock: Clock, spans: SpanSink | None) -> Abst
     return open_telemetry(settings.traces_ratio, settings.traces_endpoint, clock, spans)
 
 
-def _owner() -> str:
+def new_owner() -> str:
+    """A name for one process, which no other has or will have."""
     return f"{socket.gethostname()}:{os.getpid()}:{os.urandom(4).hex()}"
-
-
-def _retention_bounds(settings: Settings) -> RetentionBounds:
-    return RetentionBounds(
-        events_s=settings.retention_s,
-        events_bytes=settings.retention_bytes,
-        identities_s=settings.dedupe_window_s,
-        identities_max=settings.dedupe_entries_max,
-    )
 
 
 def _subscription_limits(settings: Settings, rules: AddressRules) -> SubscriptionLimits:
@@ -390,7 +282,7 @@ def asgi_app(issuer: Issuer, settings: Settings) -> Starlette:
         context_of,
         document_of=document_of,
         more=[*build_producing_routes(producing), *build_catalogue_routes(catalogue_of)],
-        checks={"database": issuer.answers, "delivery": issuer.delivers},
+        checks=issuer.checks(),
         body_bytes_max=settings.body_bytes_max,
         metrics=issuer.metrics,
     )

@@ -1,6 +1,7 @@
 """The command line. Each command translates its arguments, calls one thing and prints the answer; no rules here."""
 
 import asyncio
+import socket
 import sys
 from collections.abc import Coroutine, Sequence
 from datetime import timedelta
@@ -8,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import click
+import structlog
 import uvloop
 
 from event_issuer.app import open_access, open_database_of
@@ -16,10 +18,12 @@ from event_issuer.domain.errors import BadInput, IssuerError
 from event_issuer.domain.time import to_rfc3339
 from event_issuer.graphql.schema import sdl
 from event_issuer.resolvers.access import CONSOLE
+from event_issuer.roles import Role
 from event_issuer.security.sealing import new_sealing_key
-from event_issuer.serving import serve_until_stopped
+from event_issuer.serving import Place, serve_until_stopped
 from event_issuer.settings import Settings, load_settings, settings_page
 from event_issuer.telemetry.logs import configure_logging
+from event_issuer.workers import serve_by_workers
 
 SCHEMA_FILE: Final = Path("schema.graphql")
 Answer = TypeVar("Answer")
@@ -69,10 +73,41 @@ def demo(once: bool) -> None:
 
 
 @commands.command()
-def serve() -> None:
+@click.option(
+    "--workers", type=click.IntRange(1, 64), help="Processes that share the port and the work, instead of one."
+)
+def serve(workers: int | None) -> None:
     """Serve the API and deliver webhooks, until SIGTERM or Ctrl-C."""
     settings = _settings()
-    _run(serve_until_stopped(settings, click.echo))
+    count = workers or settings.workers
+    if count > 1:
+        _run(serve_by_workers(settings, count, click.echo))
+    else:
+        _run(serve_until_stopped(settings, click.echo))
+
+
+@commands.command()
+def api() -> None:
+    """Serve the API only; `deliver` processes send what is produced."""
+    _run(serve_until_stopped(_settings(), click.echo, Place(Role.API)))
+
+
+@commands.command()
+def deliver() -> None:
+    """Deliver webhooks only. Any number of such processes share the work."""
+    _run(serve_until_stopped(_settings(), click.echo, Place(Role.DELIVER)))
+
+
+@commands.command(hidden=True)
+@click.option("--socket", "descriptor", type=int, required=True)
+@click.option("--number", type=int, required=True)
+@click.option("--owner", required=True)
+def worker(descriptor: int, number: int, owner: str) -> None:
+    """One of the processes of `serve --workers`, which starts it with its socket and keeps its standard input open."""
+    settings = _settings()
+    structlog.contextvars.bind_contextvars(worker=number)
+    with socket.socket(fileno=descriptor) as listener:
+        _run(serve_until_stopped(settings, click.echo, Place(worker=number, owner=owner), listener))
 
 
 @commands.command()
@@ -193,3 +228,7 @@ def _settings() -> Settings:
 def _run(coroutine: Coroutine[Any, Any, Answer]) -> Answer:
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(coroutine)
+
+
+if __name__ == "__main__":  # a worker, whose program may be in no folder of the PATH
+    main()

@@ -52,6 +52,15 @@ class Settings(BaseSettings):
     )
     host: str = Field("127.0.0.1", description="The address to listen on.")
     port: int = Field(8000, ge=0, le=65535, description="The port to listen on; 0 takes a free one.")
+    workers: int = Field(
+        1, ge=1, le=64, description="Processes of `serve` that share the port and the work; see operations.md."
+    )
+    health_port: int = Field(
+        8001,
+        ge=0,
+        le=65535,
+        description="The port where `deliver`, which has no API, answers /healthz and /readyz; 0 takes a free one.",
+    )
     public_url: str | None = Field(
         None,
         pattern=r"^https?://[^/?#]+(/[^?#]*)?$",

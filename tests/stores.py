@@ -48,9 +48,16 @@ class PostgresServer:
         if self.user:
             shutil.chown(self.folder, self.user)
         self._call("initdb", "--no-sync", "--auth=trust", "--username=issuer", "--encoding=UTF8", "--pgdata=data")
+        self._start("start")
+
+    def restart(self) -> None:
+        """As after a crash: every connection is broken, and what was committed is recovered."""
+        self._start("restart", "-m", "immediate")
+
+    def _start(self, *command: str) -> None:
         options = " ".join(f"-c {name}={value!r}" for name, value in self.settings.items())
         options += f" -c unix_socket_directories='{self.folder}'"
-        self._call("pg_ctl", "start", "-w", "-D", "data", "-l", "log", "-t", str(START_WAIT_S), "-o", options)
+        self._call("pg_ctl", *command, "-w", "-D", "data", "-l", "log", "-t", str(START_WAIT_S), "-o", options)
 
     def stop(self) -> None:
         self._call("pg_ctl", "stop", "-m", "immediate", "-D", "data")

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import httpx
 import pytest
 
 from event_issuer.db.migrate import MIGRATIONS
@@ -64,16 +65,17 @@ def program(tmp_path: Path) -> Program:
 def test_help_names_every_command(program: Program) -> None:
     shown = program.run("--help")
     assert shown.returncode == 0
-    for command in ("demo", "key", "migrate", "schema", "serve", "settings"):
+    for command in ("api", "deliver", "demo", "key", "migrate", "schema", "serve", "settings"):
         assert f"\n  {command} " in shown.stdout
+    assert "\n  worker " not in shown.stdout  # only `serve` starts it
     for arguments in (["serve"], ["key"], ["key", "create"], ["demo"]):
         assert program.run(*arguments, "-h").returncode == 0
 
 
 def test_an_unknown_command_is_refused(program: Program) -> None:
-    refused = program.run("deliver")
+    refused = program.run("send")
     assert (refused.returncode, refused.stdout) == (2, "")
-    assert "No such command 'deliver'" in refused.stderr
+    assert "No such command 'send'" in refused.stderr
 
 
 def test_settings_and_schema_are_printed(program: Program) -> None:
@@ -197,3 +199,61 @@ def test_serve_ends_cleanly_on_a_signal(program: Program, number: signal.Signals
     assert (server.returncode, output, errors) == (0, "", "")
     assert os.listdir(program.folder) == ["event-issuer.db"]  # no WAL is left: the database was closed
     assert program.rows("SELECT owner FROM leases") == []
+
+
+def test_serve_by_workers_ends_cleanly_and_migrates_once(program: Program) -> None:
+    program.environment |= {"EVENT_ISSUER_SEALING_KEY": new_sealing_key(), "EVENT_ISSUER_PORT": "0"}
+    server = program.start("serve", "--workers", "2")
+    assert server.stdout is not None
+    line = server.stdout.readline()
+    assert " by 2 workers; GraphiQL is at http://127.0.0.1:" in line
+    server.send_signal(signal.SIGTERM)
+    output, errors = server.communicate(timeout=WAIT_S)
+    assert (server.returncode, output, errors) == (0, "", "")
+    assert os.listdir(program.folder) == ["event-issuer.db"]
+    assert program.rows("SELECT owner FROM processes") == []
+
+
+def test_workers_end_when_their_parent_is_killed(program: Program) -> None:
+    program.environment |= {"EVENT_ISSUER_SEALING_KEY": new_sealing_key(), "EVENT_ISSUER_PORT": "0"}
+    server = program.start("serve", "--workers", "2")
+    assert server.stdout is not None
+    assert " by 2 workers" in server.stdout.readline()
+    server.kill()
+    output, errors = server.communicate(timeout=WAIT_S)  # until nobody holds standard error any more
+    assert (server.returncode, output, errors) == (-signal.SIGKILL, "", "")
+    assert program.rows("SELECT owner FROM processes") == []
+
+
+def test_a_worker_that_cannot_start_ends_serve(program: Program) -> None:
+    refused = program.run("serve", "--workers", "2")
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert refused.stderr.count("EVENT_ISSUER_SEALING_KEY is not set") == 1
+
+
+@pytest.mark.parametrize(
+    ("command", "greeting"), [("api", "Serving on http://127.0.0.1:"), ("deliver", "Delivering; http://127.0.0.1:")]
+)
+def test_api_and_deliver_are_ready_and_end_cleanly(program: Program, command: str, greeting: str) -> None:
+    program.environment |= {"EVENT_ISSUER_SEALING_KEY": new_sealing_key(), "EVENT_ISSUER_HEALTH_PORT": "0"}
+    program.environment |= {"EVENT_ISSUER_PORT": "0", "EVENT_ISSUER_PUBLIC_URL": "https://issuer.example.com"}
+    process = program.start(command)
+    assert process.stdout is not None
+    line = process.stdout.readline()
+    assert line.startswith(greeting)
+    url = f"http://127.0.0.1:{line.split(':')[2].split('/')[0].split(';')[0]}"
+    while (ready := httpx.get(f"{url}/readyz", trust_env=False)).status_code != 200:
+        assert ready.json() == {"status": "unavailable", "failing": ["delivery"]}  # it has yet to claim its leases
+    assert httpx.get(f"{url}/graphql", trust_env=False).status_code == (401 if command == "api" else 404)
+    process.send_signal(signal.SIGTERM)
+    output, _ = process.communicate(timeout=WAIT_S)  # a look before the first lease was claimed may have been logged
+    assert (process.returncode, output) == (0, "")
+    assert os.listdir(program.folder) == ["event-issuer.db"]
+
+
+def test_deliver_wants_to_know_the_address_of_the_api(program: Program) -> None:
+    program.environment |= {"EVENT_ISSUER_SEALING_KEY": new_sealing_key(), "EVENT_ISSUER_PORT": "0"}
+    refused = program.run("deliver")
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert "`deliver` cannot know the API's address" in refused.stderr
+    assert os.listdir(program.folder) == []

@@ -36,6 +36,7 @@ class Topic(StrEnum):
     EVENT_TYPE = "event_type"
     VERDICT = "verdict"  # of events in a partition
     TEST_DELIVERY = "test_delivery"
+    PROCESS = "process"  # one that delivers has come or gone, or gave back partitions; the id says nothing
 
 
 ChangeListener: TypeAlias = Callable[[Topic, int], None]

@@ -4,7 +4,7 @@ Built once per change of the subscription; its lanes share it. Knows nothing of 
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Final
 
@@ -74,6 +74,12 @@ class ActiveSubscription:
         self._starved: set[Callable[[], None]] = set()
         self._alarm = Alarm(self._ring, clock)
         self.pass_time()
+        self._set_limit()
+
+    def share(self, most: int) -> None:
+        """Other processes deliver for it, too: only so many requests are for this one. Before the first of them."""
+        self.settings = replace(self.settings, max_in_flight=most)
+        self.concurrency = Concurrency(most)
         self._set_limit()
 
     def has_room(self) -> bool:
@@ -176,7 +182,7 @@ class ActiveSubscription:
     def _health_changed(self) -> None:
         self.is_health_unsaved = True
         self._set_limit()
-        self._alarm.set(self.health.next_change_at)
+        self._alarm.set(self.health.next_change_at, self._clock())
         if self.limit:
             self.wake()
 
@@ -188,7 +194,7 @@ class ActiveSubscription:
 
     def _ring(self) -> None:
         self.pass_time()
-        self._alarm.set(self.health.next_change_at)
+        self._alarm.set(self.health.next_change_at, self._clock())
         self.wake()
 
     def wake(self) -> None:
@@ -201,7 +207,7 @@ class ActiveSubscription:
         now = self._clock()
         wait_s = pace.wait_s(now / SECOND_US)
         if wait_s > 0:
-            self._alarm.set(now + round(wait_s * SECOND_US) + 1)
+            self._alarm.set(now + round(wait_s * SECOND_US) + 1, now)
             return False
         return True
 

@@ -24,12 +24,13 @@ from event_issuer.delivery.attempt import Courier
 from event_issuer.delivery.exposure import Exposure
 from event_issuer.delivery.lane import Lane
 from event_issuer.delivery.leases import Lease, Leaser
-from event_issuer.delivery.opening import StoredLane, stored_lanes
+from event_issuer.delivery.opening import Crew, stored_lanes
 from event_issuer.delivery.progress import Progress
 from event_issuer.delivery.reopening import RESTART_PAUSE_S, Faults, Openings
 from event_issuer.delivery.settle import Settler
-from event_issuer.delivery.sieve import Sieve, Sieves, stored_filter
+from event_issuer.delivery.sieve import Sieves, stored_filter
 from event_issuer.domain.errors import BadInput, IssuerError, Unavailable
+from event_issuer.domain.sharing import divided
 from event_issuer.domain.subscriptions import DELIVERING, Command, Status
 from event_issuer.domain.time import Clock
 from event_issuer.eventlog.protocol import EventLog
@@ -85,6 +86,7 @@ class Engine:
         self._opening = asyncio.Semaphore(OPENING_MAX)
         self._is_stopping = False
         self._faults, self._openings = Faults(), Openings(random)
+        self._crew = Crew(log, courier, self.settler, self.exposure, leaser.is_good, self._fault, clock, random)
         feed.listen(self._note)
         log.watch(self._wake_lanes)
 
@@ -112,6 +114,7 @@ class Engine:
     async def stop(self, grace_s: float, *, flush_max_s: float = FLUSH_MAX_S) -> None:
         """No request starts any more; those under way may end within `grace_s`, the rest will be repeated."""
         self._is_stopping = True
+        self._leaser.retire()
         for opened in self._open.values():
             _shut(opened)
         for reopening in list(self._reopening.values()):
@@ -145,7 +148,7 @@ class Engine:
         if topic is Topic.SUBSCRIPTION:
             self._changed.add(object_id)
             self._awake.set()
-        elif topic is Topic.EVENT_TYPE:  # it may be new, with partitions that nobody leases yet
+        elif topic in (Topic.EVENT_TYPE, Topic.PROCESS):  # there may be partitions that nobody leases, or others' share
             self._renewing.set()
 
     def _wake_lanes(self, partition_id: int, next_offset: int) -> None:
@@ -159,15 +162,16 @@ class Engine:
 
     def _lose(self, leases: frozenset[Lease]) -> None:
         """Lanes under these leases stop at once; they are opened anew when the partitions are leased again."""
-        if not leases:
-            return
-        self._served = {id_: epoch for id_, epoch in self._served.items() if (id_, epoch) not in leases}
+        served = leases & self._served.items()
         for partition_id, epoch in leases:
             for lane in self._by_partition.get(partition_id, ()):
                 if lane.lease == (partition_id, epoch):
                     lane.lose()
                     self._restart(lane.subscription.id)
-        self._renewing.set()
+        if served:
+            logger.warning("leases lost", partitions=len(served))
+            self._served = {id_: epoch for id_, epoch in self._served.items() if (id_, epoch) not in served}
+            self._renewing.set()
 
     def _fault(self, lane: Lane, fault: BaseException) -> None:
         """A lane that raised is a fault of ours. What it holds in memory is in doubt: its subscription is closed, and
@@ -201,14 +205,15 @@ class Engine:
     async def renew(self) -> None:
         """Renews and claims leases; lanes whose lease has lapsed stop before the database is asked."""
         if not self._leaser.is_good():
-            self._lose(frozenset(self._served.items()))
-        good_until = self._leaser.good_until
+            self._lose(self._leases())
+        await self._give_back()
+        ours, good_until = self._leases(), self._leaser.good_until
         held = await self._leaser.step()
         if self._clock() >= good_until:  # lanes that wanted to send while the database was asked found no good lease
             self._wake_all()
-        lost = frozenset(self._served.items()) - frozenset(held.items())
-        if lost:
-            self._lose(lost)
+        leaving = frozenset(self._leaser.leaving().items())
+        self._lose(ours - held.items() - leaving)
+        self._leave(leaving & self._served.items())
         if held.keys() - self._served.keys():
             try:
                 rows = await self._database.read(sql.delivering([*sorted(DELIVERING), Status.STOPPING]))
@@ -218,6 +223,30 @@ class Engine:
             self._served = dict(held)
             self._changed.update(row[0] for row in rows)
             self._awake.set()
+
+    def _leases(self) -> frozenset[Lease]:
+        """Those under which lanes are open: served, or about to be given back."""
+        return frozenset(self._served.items()) | frozenset(self._leaser.leaving().items())
+
+    def _leave(self, leases: frozenset[Lease]) -> None:
+        """Another process is to have these: their lanes close when what is under way is written, the others of their
+        subscriptions open again."""
+        if not leases:
+            return
+        self._served = {id_: epoch for id_, epoch in self._served.items() if (id_, epoch) not in leases}
+        for partition_id, _ in leases:
+            self._changed.update(lane.subscription.id for lane in self._by_partition.get(partition_id, ()))
+        self._awake.set()
+        self._renewing.set()  # those without a lane can be given back at once
+
+    async def _give_back(self) -> None:
+        """No lane of these is open, and none will be opened: they are not served any more."""
+        closed = [id_ for id_ in self._leaser.leaving() if not self._by_partition.get(id_)]
+        if closed:
+            try:
+                await self._leaser.give_back(closed)
+            except Unavailable as problem:
+                logger.warning("leases not given back", problem=problem.detail)
 
     # Opening and closing
 
@@ -252,6 +281,8 @@ class Engine:
 
     def _reopened(self, subscription_id: int, task: "asyncio.Task[bool]") -> None:
         del self._reopening[subscription_id]
+        if self._leaser.leaving():
+            self._renewing.set()
         if subscription_id in self._changed:
             self._awake.set()
         elif not task.cancelled() and not task.result():
@@ -320,32 +351,14 @@ class Engine:
         if self._is_stopping or here != self._served_of(stored.partition_ids):
             self._changed.add(row.id)  # a lease came or went while we read
             return
-        lanes = [self._lane(lane, subscription, sieves.get(lane.lease[0])) for lane in stored.lanes]
+        subscription.share(divided(subscription.settings.max_in_flight, len(here), len(stored.partition_ids)))
+        lanes = [self._crew.lane(lane, subscription, sieves.get(lane.lease[0])) for lane in stored.lanes]
         for lane in lanes:
             self._by_partition.setdefault(lane.partition_id, set()).add(lane)
         runs = [asyncio.create_task(self._run(lane)) for lane in lanes]
         self._open[row.id] = _Open(subscription, row.settings_version, stored.partition_ids, here, lanes, runs)
         if lanes and row.status != Status.RUNNING:
             await self._move(row.id, Command.OPENED)
-
-    def _lane(self, stored: StoredLane, subscription: ActiveSubscription, sieve: Sieve | None) -> Lane:
-        return Lane(
-            stored.id,
-            subscription,
-            stored.lease,
-            stored.cursor,
-            stored.parked,
-            stored.filtered,
-            sieve=sieve,
-            log=self._log,
-            courier=self._courier,
-            settler=self.settler,
-            exposure=self.exposure,
-            may_send=self._leaser.is_good,
-            on_fault=self._fault,
-            clock=self._clock,
-            random=self._random,
-        )
 
     async def _run(self, lane: Lane) -> None:
         try:

@@ -97,9 +97,10 @@ class Lane:
             while True:
                 await self._awake.wait()
                 self._awake.clear()
+                looked_at = self._clock()
                 await self.step()
-                # One that is due already waits for room, which wakes the lane; so does a clock that goes on again.
-                self._alarm.set(self.subscription.wall(self._failed.next_due_at))
+                # One that was due then waits for room, which wakes the lane; so does a clock that goes on again.
+                self._alarm.set(self.subscription.wall(self._failed.next_due_at), looked_at)
         finally:
             self._alarm.stop()
 

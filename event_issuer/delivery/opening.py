@@ -1,17 +1,23 @@
 """Opening: what is stored of a subscription's lanes, as the values that a `Lane` begins with. Knows no engine."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from random import Random
 
 from event_issuer.db import lanes as sql
 from event_issuer.db.database import Database
 from event_issuer.db.parked import Wish, grant_retries
-from event_issuer.delivery.lane import WAITING_MAX
+from event_issuer.delivery.active import ActiveSubscription
+from event_issuer.delivery.attempt import Courier
+from event_issuer.delivery.exposure import Exposure
+from event_issuer.delivery.lane import WAITING_MAX, Lane
 from event_issuer.delivery.leases import Lease
 from event_issuer.delivery.parked import Parked
-from event_issuer.delivery.sieve import Filtered
+from event_issuer.delivery.settle import Settler
+from event_issuer.delivery.sieve import Filtered, Sieve
 from event_issuer.domain.cursor import Cursor
-from event_issuer.domain.time import Instant
+from event_issuer.domain.time import Clock, Instant
+from event_issuer.eventlog.protocol import EventLog
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +35,39 @@ class StoredLanes:
 
     partition_ids: frozenset[int]
     lanes: list[StoredLane]
+
+
+@dataclass(frozen=True, slots=True)
+class Crew:
+    """What all lanes of a process work with."""
+
+    log: EventLog
+    courier: Courier
+    settler: Settler
+    exposure: Exposure
+    may_send: Callable[[], bool]
+    on_fault: Callable[[Lane, BaseException], None]
+    clock: Clock
+    random: Random
+
+    def lane(self, stored: StoredLane, subscription: ActiveSubscription, sieve: Sieve | None) -> Lane:
+        return Lane(
+            stored.id,
+            subscription,
+            stored.lease,
+            stored.cursor,
+            stored.parked,
+            stored.filtered,
+            sieve=sieve,
+            log=self.log,
+            courier=self.courier,
+            settler=self.settler,
+            exposure=self.exposure,
+            may_send=self.may_send,
+            on_fault=self.on_fault,
+            clock=self.clock,
+            random=self.random,
+        )
 
 
 async def stored_lanes(

@@ -18,8 +18,11 @@ FAILED = b"HTTP/1.1 500 Oops\r\nContent-Length: 0\r\n\r\n"
 @dataclass
 class Endpoint:
     """`taken` has the numbers of the events that came, in order, as pairs of partition key and number, and `taken_at`
-    when they came. `answer()` gives what a delivery is answered with; None lets it hang."""
+    when they came. `answer()` gives what a delivery is answered with; None lets it hang. `failed` counts those that
+    were answered something else, `last_at` is when the last event came, by the event loop's clock."""
 
+    failed: int = 0
+    last_at: float = 0.0
     taken: list[tuple[str, int]] = field(default_factory=list)
     taken_at: list[float] = field(default_factory=list)
     requests: int = 0
@@ -71,11 +74,14 @@ class _Peer(asyncio.Protocol):
             return
         endpoint, answer = self._endpoint, self._endpoint.answer()
         endpoint.requests += 1
+        endpoint.last_at = asyncio.get_running_loop().time()
         if answer is TAKEN:
             event = self._headers[b"ce-type"] + b"/" + self._headers[b"ce-partitionkey"]
             endpoint.taken.append((event.decode(), int(self._headers[b"ce-id"])))
             endpoint.taken_at.append(time.monotonic())
             self._arrived.set()
+        elif answer is not None:
+            endpoint.failed += 1
         if answer is not None:
             self._transport.write(answer)
 

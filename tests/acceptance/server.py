@@ -17,7 +17,7 @@ class Server:
     """One database, one port, one process at a time. The log goes to `log_path`."""
 
     def __init__(self, database_url: str, log_path: Path) -> None:
-        self.port = _free_port()
+        self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.log_path = log_path
         self._process: Process | None = None
@@ -73,7 +73,7 @@ def _program() -> list[str]:
     return [sys.executable, "-c", "from event_issuer.cli import main; main()"]
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         return int(listener.getsockname()[1])

@@ -41,7 +41,8 @@ async def place(database: Database) -> Place:
     (partition_id,) = await add_partitions(database, 1)
     subscription_id = await add_subscription(database)
     place = Place(subscription_id, partition_id, await add_lane(database, subscription_id, partition_id))
-    assert await database.run(claim_and_renew(database.dialect, "a", NOW, NOW + 1)) == {partition_id: 1}
+    held = await database.run(claim_and_renew(database.dialect, "a", (), NOW, NOW + 1, NOW))
+    assert held.epochs == {partition_id: 1}
     return place
 
 
@@ -124,8 +125,8 @@ async def test_without_the_lease_nothing_is_written(database: Database, place: P
 
 async def test_one_lost_lease_of_several_is_named_and_nothing_is_written(database: Database, place: Place) -> None:
     (other,) = await add_partitions(database, 1)
-    await database.run(claim_and_renew(database.dialect, "a", NOW, NOW + 1))
-    await database.run(claim_and_renew(database.dialect, "b", NOW + 2, NOW + 10))
+    await database.run(claim_and_renew(database.dialect, "a", (), NOW, NOW + 1, NOW))
+    await database.run(claim_and_renew(database.dialect, "b", (), NOW + 2, NOW + 10, NOW + 2))
     await execute(database, "UPDATE leases SET owner = 'a', epoch = 1 WHERE partition_id = $1", (place.partition_id,))
     before = await everything(database)
     with pytest.raises(LeaseLost) as lost:

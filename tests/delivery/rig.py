@@ -14,6 +14,7 @@ from event_issuer.delivery.opening import stored_lanes
 from event_issuer.delivery.settle import Settler
 from event_issuer.delivery.sieve import Sieve
 from event_issuer.egress.sender import Sender
+from event_issuer.eventlog.protocol import EventLog
 from event_issuer.telemetry.metrics import Metrics
 from tests.delivery.failing import FailingDatabase
 from tests.delivery.world import LOG_ID, World
@@ -27,6 +28,7 @@ class Rig:
 
     def __init__(self, world: World, sender: Sender, owner: str = "rig", *, exposure_max: int = EXPOSURE_MAX) -> None:
         self.world = world
+        self.log: EventLog = world.log
         self.database = FailingDatabase(world.database)
         self.leaser = Leaser(world.database, owner, world.clock, lease_s=LEASE_S)
         self.exposure = Exposure(exposure_max)
@@ -60,7 +62,7 @@ class Rig:
                         lane.parked,
                         lane.filtered,
                         sieve=self.sieves.get(lane.lease[0]),
-                        log=self.world.log,
+                        log=self.log,
                         courier=self.courier,
                         settler=self.settler,
                         exposure=self.exposure,
@@ -98,7 +100,7 @@ class Rig:
             lane.lose()
         for lane in self.lanes:
             await lane.drain()
-        await self.world.database.run(release(self.leaser.owner))
+        await self.world.database.run(release(self.leaser.owner, self.world.clock()))
         return exposed
 
 

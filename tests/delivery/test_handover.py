@@ -3,6 +3,7 @@
 import asyncio
 from dataclasses import replace
 
+from event_issuer.delivery.leases import TAKEOVER_MARGIN_S
 from tests.delivery.processes import LEASE_S, Process
 from tests.delivery.rig import until_idle
 from tests.delivery.senders import ScriptedSender
@@ -26,7 +27,7 @@ async def test_another_process_takes_over_and_the_former_one_writes_nothing_more
     await successor.step()
     assert successor.leaser.held() == {}
 
-    world.clock.advance(LEASE_S + 1)
+    world.clock.advance(LEASE_S + TAKEOVER_MARGIN_S + 1)
     await successor.step()
     await successor_sender.asked(2)
     assert successor_sender.event_ids == ids

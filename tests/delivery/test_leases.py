@@ -1,10 +1,10 @@
-"""Leases: one process at a time delivers from a partition, and it knows until when."""
+"""Leases: one process at a time delivers from a partition, it knows until when, and all have their fair share."""
 
 import asyncio
 
 import pytest
 
-from event_issuer.delivery.leases import Leaser
+from event_issuer.delivery.leases import TAKEOVER_MARGIN_S, Leaser
 from event_issuer.domain.errors import Unavailable
 from tests.delivery.failing import FailingDatabase
 from tests.delivery.world import World
@@ -21,9 +21,10 @@ async def test_a_process_claims_what_nobody_holds(world: World) -> None:
     one, two = await world.partitions(2)
     first, second = leaser(world, "first"), leaser(world, "second")
     assert await first.step() == {one: 1, two: 1}
-    assert await second.step() == {}
     (three,) = await world.partitions()
+    world.clock.advance(0.000001)
     assert await second.step() == {three: 1}
+    assert await first.step() == {one: 1, two: 1}
     expires_at = world.clock.now + 10_000_000
     assert await world.rows(LEASES) == [
         (one, "first", 1, expires_at),
@@ -33,10 +34,11 @@ async def test_a_process_claims_what_nobody_holds(world: World) -> None:
 
 
 async def test_a_lease_that_expired_is_claimed_with_a_new_epoch(world: World) -> None:
+    """Not at once: the clock of another machine may be ahead."""
     (partition_id,) = await world.partitions()
     first, second = leaser(world, "first"), leaser(world, "second")
     await first.step()
-    world.clock.advance(LEASE_S)
+    world.clock.advance(LEASE_S + TAKEOVER_MARGIN_S)
     assert await second.step() == {}
     world.clock.advance(0.000001)
     assert await second.step() == {partition_id: 2}
@@ -88,6 +90,53 @@ async def test_a_renewal_that_does_not_answer_is_given_up_in_time(world: World) 
     world.clock.advance(0.099)
     database.gate.clear()
     assert await first.step() == {partition_id: 1}  # after a millisecond, when the lease is about to lapse
+
+
+async def test_what_leaves_is_renewed_until_it_is_given_back(world: World) -> None:
+    ids = await world.partitions(4)
+    first, second = leaser(world, "first"), leaser(world, "second")
+    await first.step()
+    world.clock.advance(1)
+    await second.step()
+    kept = await first.step()
+    leaving = first.leaving()
+    assert (kept.keys() | leaving.keys(), len(leaving)) == (set(ids), 2)
+    assert first.epochs() == dict.fromkeys(ids, 1)
+    world.clock.advance(LEASE_S - 1)
+    assert await first.step() == kept
+    world.clock.advance(2)  # the first ones have expired by now, if they had not been renewed
+    assert await second.step() == {}
+    assert await first.step() == kept
+    await first.give_back(list(leaving))
+    assert (first.epochs(), first.leaving()) == (kept, {})
+    assert await second.step() == dict.fromkeys(leaving, 2)
+    assert await first.step() == kept
+
+
+async def test_nothing_leaves_for_a_process_that_has_gone(world: World) -> None:
+    ids = await world.partitions(4)
+    first, second = leaser(world, "first"), leaser(world, "second")
+    await first.step()
+    world.clock.advance(1)
+    await second.step()
+    await first.step()
+    await second.release()
+    assert await first.step() == dict.fromkeys(ids, 1)
+    assert first.leaving() == {}
+
+
+async def test_one_that_retires_claims_nothing_and_keeps_what_it_has(world: World) -> None:
+    (one,) = await world.partitions()
+    first, second = leaser(world, "first"), leaser(world, "second")
+    await first.step()
+    first.retire()
+    (two,) = await world.partitions()
+    world.clock.advance(1)
+    assert await first.step() == {one: 1}
+    assert await second.step() == {two: 1}  # its share is both, the first one is not yet free
+    assert await world.rows("SELECT owner FROM processes") == [("second",)]
+    await first.release()
+    assert await second.step() == {one: 2, two: 1}
 
 
 async def test_released_leases_are_free_at_once(world: World) -> None:
