@@ -30,7 +30,7 @@ from event_issuer.delivery.engine import Engine
 from event_issuer.delivery.handshake import Handshaker
 from event_issuer.delivery.leases import Leaser
 from event_issuer.delivery.pins import Pins
-from event_issuer.delivery.upkeep import Upkeep
+from event_issuer.delivery.upkeep import HistoryBounds, Upkeep
 from event_issuer.domain.access import ANONYMOUS, Caller
 from event_issuer.domain.dataschemas import SchemaUrls
 from event_issuer.domain.errors import SettingsInvalid, Unauthenticated, Unavailable
@@ -240,7 +240,8 @@ class _Delivery:
             exposure_max=settings.unsettled_max,
         )
         self._handshaker = Handshaker(database, feed, self._control, origin, clock, random)
-        self._upkeep = Upkeep(database, clock)
+        self._upkeep = Upkeep(database, clock, _history_bounds(settings))
+        self.engine.settler.on_dead_letters = self._upkeep.hear
 
     def loops(self) -> list[Loop]:
         return [
@@ -291,6 +292,15 @@ def _retention_bounds(settings: Settings) -> RetentionBounds:
         events_bytes=settings.retention_bytes,
         identities_s=settings.dedupe_window_s,
         identities_max=settings.dedupe_entries_max,
+    )
+
+
+def _history_bounds(settings: Settings) -> HistoryBounds:
+    return HistoryBounds(
+        attempts_s=settings.attempts_retention_s,
+        attempts_max=settings.attempts_max,
+        dead_letters_s=settings.dead_letters_retention_s,
+        dead_letters_max=settings.dead_letters_max,
     )
 
 

@@ -112,6 +112,7 @@ class Subscription(Table, tablename="subscriptions"):
     created_at_us = BigInt()
     updated_at_us = BigInt()
     deleted_at_us = BigInt(null=True, default=None)
+    dropped_dead_letters = BigInt()
 
 
 class SubscriptionEventType(Table, tablename="subscription_event_types"):

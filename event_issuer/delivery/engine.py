@@ -26,6 +26,7 @@ from event_issuer.delivery.lane import Lane
 from event_issuer.delivery.leases import Lease, Leaser
 from event_issuer.delivery.opening import StoredLane, stored_lanes
 from event_issuer.delivery.pins import Pin, Pins
+from event_issuer.delivery.position_losses import PositionLosses
 from event_issuer.delivery.settle import Settler
 from event_issuer.domain.errors import BadInput, IssuerError, Unavailable
 from event_issuer.domain.subscriptions import DELIVERING, Command, Status
@@ -72,6 +73,7 @@ class Engine:
         self._clock, self._random = clock, random
         self.exposure = Exposure(exposure_max)
         self.settler = Settler(database, leaser.owner, leaser.epochs, self.exposure, clock, self._lose)
+        self._losses = PositionLosses(database, log, leaser.owner, clock)
         self._open: dict[int, _Open] = {}
         self._changed: set[int] = set()
         self._reopening: dict[int, asyncio.Task[bool]] = {}
@@ -295,6 +297,9 @@ class Engine:
         served = self._served
         async with self._opening:
             stored = await stored_lanes(self._database, row.id, served)
+            if await self._losses.settle(row.id, subscription.settings.on_position_lost, stored.lanes):
+                self._changed.add(row.id)
+                return
             pinned = [lane.lease[0] for lane in stored.lanes]
             pins = await self._pins.of(subscription.settings.schema_version, pinned)
         here = {lane.lease[0]: lane.lease[1] for lane in stored.lanes}
@@ -317,6 +322,7 @@ class Engine:
             stored.cursor,
             stored.parked,
             stored.filtered,
+            expired=stored.expired,
             pin=pin,
             log=self._log,
             courier=self._courier,
@@ -324,6 +330,7 @@ class Engine:
             exposure=self.exposure,
             may_send=self._leaser.is_good,
             on_fault=self._fault,
+            on_overtaken=lambda lane: self._restart(lane.subscription.id),
             clock=self._clock,
             random=self._random,
         )

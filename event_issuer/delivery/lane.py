@@ -16,6 +16,7 @@ from event_issuer.delivery.alarm import Alarm
 from event_issuer.delivery.attempt import Attempt, Courier
 from event_issuer.delivery.exposure import Exposure
 from event_issuer.delivery.leases import Lease
+from event_issuer.delivery.losses import EXPIRED, EXPUNGED
 from event_issuer.delivery.outcome import Outcome, OutcomeKind
 from event_issuer.delivery.parked import Parked, ParkedEvents
 from event_issuer.delivery.pins import Filtered, Pin
@@ -30,12 +31,12 @@ from event_issuer.eventlog.protocol import EventLog, LogRecord
 WINDOW: Final = 1_000  # how far a lane reads past its lowest unsettled event; bounds memory and the cursor's ranges
 PARKED_MAX: Final = 10_000  # then the lane reads no further: the endpoint is not failing on some events but as a whole
 WAITING_MAX: Final = PARKED_MAX + WINDOW  # parked in one lane at most: what was read before the bound may fail too
-EXPIRED: Final = Outcome(OutcomeKind.REFUSED, error="EXPIRED: retention removed the event before it was delivered.")
 
 
 class Lane:
-    """`may_send()` says whether the lease can be trusted; `on_fault` hears of a delivery that raised: the lane's state
-    is then in doubt, and whoever owns the lane opens it anew from what is written down."""
+    """`may_send()` says whether the lease can be trusted. `on_fault` hears of a delivery that raised: the lane's state
+    is then in doubt, and whoever owns the lane opens it anew from what is written down. So too when `on_overtaken`
+    hears that retention took what was to be read next."""
 
     def __init__(
         self,
@@ -46,6 +47,7 @@ class Lane:
         parked: Iterable[Parked],
         filtered: Filtered,
         *,
+        expired: int,
         pin: Pin | None,
         log: EventLog,
         courier: Courier,
@@ -53,19 +55,18 @@ class Lane:
         exposure: Exposure,
         may_send: Callable[[], bool],
         on_fault: Callable[["Lane", BaseException], None],
+        on_overtaken: Callable[["Lane"], None],
         clock: Clock,
         random: Random,
     ) -> None:
-        self.id = id_
-        self.subscription = subscription
-        self.lease = lease
-        self.partition_id = lease[0]
+        self.id, self.subscription = id_, subscription
+        self.lease, self.partition_id = lease, lease[0]
         self.cursor = cursor
-        self.filtered = filtered
+        self.filtered, self.expired = filtered, expired
         self._pin = pin
         self._reader = PartitionReader(log, self.partition_id, pin)
         self._courier, self._settler, self._exposure = courier, settler, exposure
-        self._may_send, self._on_fault = may_send, on_fault
+        self._may_send, self._on_fault, self._on_overtaken = may_send, on_fault, on_overtaken
         self._clock, self._random = clock, random
         self._is_per_key = subscription.ordering is Ordering.PER_KEY
         self._read_offset = cursor.next_offset
@@ -94,9 +95,7 @@ class Lane:
                 await self._awake.wait()
                 self._awake.clear()
                 await self.step()
-                self._alarm.set(
-                    self._parked.next_due_at
-                )  # one that is due already waits for room, which wakes the lane
+                self._alarm.set(self._parked.next_due_at)  # what is due already waits for room, which wakes the lane
         finally:
             self._alarm.stop()
 
@@ -142,8 +141,8 @@ class Lane:
         while (due_at := self._parked.next_due_at) is not None and due_at <= now and self._has_retry_room():
             parked = self._parked.take_due()
             record = await self._reader.record(parked.offset)
-            if record is None:
-                await self._expire(parked)
+            if record is None or record.expunged_at is not None:
+                await self._expire(parked, EXPIRED if record is None else EXPUNGED)
             elif self._pin is not None and not self._pin.takes(record):
                 await self._drop(parked, self._pin)
             elif self._has_retry_room():
@@ -205,6 +204,10 @@ class Lane:
             self._settler.touch(self)
             self._read_offset = self._page_end
         page = await self._reader.read(self._read_offset)
+        if await self._reader.is_overtaken(page, self._read_offset, self.cursor):
+            self._is_lost = True
+            self._on_overtaken(self)
+            return False
         self._page, self._page_index, self._page_end = page.records, 0, page.next_offset
         return bool(page.records) or page.next_offset > self._read_offset
 
@@ -227,8 +230,8 @@ class Lane:
         return 1
 
     def _is_withheld(self, record: LogRecord) -> bool:
-        """It breaks its contract, or this lane was offered it otherwise, or it breaks the version that is pinned."""
-        if record.verdict is not None and record.verdict.is_withheld_from(self.id):
+        """It is expunged, breaks its contract or the version that is pinned, or this lane was offered it otherwise."""
+        if record.expunged_at or (record.verdict is not None and record.verdict.is_withheld_from(self.id)):
             return True
         return self._pin is not None and not self._pin.takes(record)
 
@@ -351,10 +354,11 @@ class Lane:
         if due_at is not None:
             self._hold(parked, due_at)
 
-    async def _expire(self, parked: Parked) -> None:
-        """Retention took the event before it could be delivered."""
+    async def _expire(self, parked: Parked, outcome: Outcome) -> None:
+        """The log no longer has the event, or its data."""
         await self._leave(parked)
-        parked.failed(EXPIRED, parked.attempts, None, self._clock())
+        self.expired += outcome is EXPIRED
+        parked.failed(outcome, parked.attempts, None, self._clock())
         self._settler.keep(self, parked)
 
     async def _drop(self, parked: Parked, pin: Pin) -> None:

@@ -17,7 +17,9 @@ class StoredLane:
     id: int
     lease: Lease
     cursor: Cursor
+    log_id: str | None
     filtered: Filtered
+    expired: int
     parked: list[Parked]
 
 
@@ -41,7 +43,9 @@ async def stored_lanes(database: Database, subscription_id: int, served: Mapping
                     row.id,
                     (row.partition_id, served[row.partition_id]),
                     Cursor.parse(row.next_offset, row.settled_above),
+                    row.log_id,
                     Filtered(row.filtered_count, row.last_filtered),
+                    row.expired_count,
                     [_parked(one, row) for one in parked],
                 )
             )

@@ -6,6 +6,7 @@ from typing import Final
 import structlog
 
 from event_issuer.delivery.pins import Pin
+from event_issuer.domain.cursor import Cursor
 from event_issuer.domain.errors import Unavailable
 from event_issuer.eventlog.protocol import EventLog, LogRecord, Page
 
@@ -49,6 +50,17 @@ class PartitionReader:
         """The record at an offset that was read before; None when retention took it."""
         page = await self.read_again(offset)
         return page.records[0] if page.records and page.records[0].offset == offset else None
+
+    async def is_overtaken(self, page: Page, offset: int, cursor: Cursor) -> bool:
+        """Whether `page`, which was read at `offset`, begins behind events that retention took and are not settled."""
+        if (page.records[0].offset if page.records else page.next_offset) <= offset:
+            return False
+        while True:
+            try:
+                bounds = await self._log.bounds([self._partition_id])
+                return cursor.unsettled(offset, bounds[self._partition_id].start) > 0
+            except Unavailable as problem:
+                await self._pause(problem.detail)
 
     async def _pause(self, problem: str) -> None:
         logger.warning("log unavailable", partition=self._partition_id, problem=problem)

@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Final
 
 from event_issuer.domain.errors import BadInput, Conflict
+from event_issuer.domain.position_loss import OnPositionLost
 
 
 class Status(StrEnum):
@@ -110,13 +111,15 @@ class Verification(StrEnum):
 class DeliverySettings:
     """How a subscription wants its events sent. `retry_delays_s[n]` is the pause after attempt n + 1.
 
-    With a `schema_version`, only those that keep this version of their type's contract.
+    With a `schema_version`, only those that keep this version of their type's contract. `on_position_lost`: where it
+    goes on when the log no longer has what it stands at.
     """
 
     max_in_flight: int
     timeout_s: float
     retry_delays_s: tuple[float, ...]
     schema_version: int | None = None
+    on_position_lost: OnPositionLost = OnPositionLost.EARLIEST
 
     def __post_init__(self) -> None:
         if not 1 <= self.max_in_flight <= MAX_IN_FLIGHT_MAX:
@@ -136,7 +139,13 @@ class DeliverySettings:
     def from_json(cls, text: str) -> "DeliverySettings":
         members = json.loads(text)
         delays_s = tuple(members["retry_delays_s"])
-        return cls(members["max_in_flight"], members["timeout_s"], delays_s, members.get("schema_version"))
+        return cls(
+            members["max_in_flight"],
+            members["timeout_s"],
+            delays_s,
+            members.get("schema_version"),
+            OnPositionLost(members.get("on_position_lost", OnPositionLost.EARLIEST)),
+        )
 
     def to_json(self) -> str:
         return json.dumps(asdict(self))

@@ -29,6 +29,7 @@ class LogRecord:
     deprecation: Deprecation | None = None
     judged: dict[int, bool] | None = None  # by versions that subscriptions are pinned to
     verdict: Verdict | None = None  # on an event that came by another way than the API
+    expunged_at: Instant | None = None  # since then it has no data, and is not delivered
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +42,12 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """What a partition holds: offsets from `first` up to, but not with, `next`."""
+    """What a partition holds: offsets from `first` up to, but not with, `next`. Everything before `start` was trimmed;
+    between `start` and `first` there may be what compaction has taken."""
 
     first: int
     next: int
+    start: int = 0
 
 
 RECORD_OVERHEAD_BYTES: Final = 1_000  # what a record weighs beside its texts: objects, rendered headers

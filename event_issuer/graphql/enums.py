@@ -4,7 +4,7 @@ from enum import Enum
 
 import strawberry
 
-from event_issuer.domain import access, compatibility, schema_changes, subscriptions, verdicts
+from event_issuer.domain import access, compatibility, position_loss, schema_changes, subscriptions, verdicts
 from event_issuer.eventlog import reading
 from event_issuer.graphql.fields import value
 from event_issuer.resolvers import produce
@@ -137,6 +137,13 @@ class VerificationMethod(Enum):
 @strawberry.enum(description="Why a request was sent.")
 class AttemptKind(Enum):
     DELIVERY = value("DELIVERY", "To deliver an event.")
+
+
+@strawberry.enum(name="OnPositionLost", description="Where a subscription goes on when the log lost its position.")
+class OnPositionLostEnum(Enum):
+    EARLIEST = value(position_loss.OnPositionLost.EARLIEST.value, "With the first event that is there (default).")
+    LATEST = value(position_loss.OnPositionLost.LATEST.value, "Behind the last event that is there.")
+    FAIL = value(position_loss.OnPositionLost.FAIL.value, "Nowhere: it is FAILED until its owner has decided.")
 
 
 @strawberry.enum(description="What came of a request.")

@@ -6,16 +6,24 @@ from typing import Annotated, Final, TypeVar
 import strawberry
 
 from event_issuer.db import tables
+from event_issuer.db.attempts import ALL
 from event_issuer.domain import subscriptions as words
 from event_issuer.domain.credentials import ApiKeyHeader, BasicCredentials, Credentials
 from event_issuer.domain.paging import page_request
+from event_issuer.domain.position_loss import OnPositionLost
 from event_issuer.domain.subscriptions import DeliverySettings, Verification
 from event_issuer.eventlog.reading import StartFrom, StartPoint
 from event_issuer.graphql import connections
 from event_issuer.graphql.connections import After, Before, Connection, First, Last, connection
 from event_issuer.graphql.context import Asked
-from event_issuer.graphql.deliveries import DeliveryAttempt, Lag, ParkedEvent, SubscriptionError
-from event_issuer.graphql.enums import ContentMode, Ordering, VerificationMethod, WebhookSubscriptionStatus
+from event_issuer.graphql.deliveries import AttemptFilter, DeliveryAttempt, Lag, ParkedEvent, SubscriptionError
+from event_issuer.graphql.enums import (
+    ContentMode,
+    OnPositionLostEnum,
+    Ordering,
+    VerificationMethod,
+    WebhookSubscriptionStatus,
+)
 from event_issuer.graphql.events import StartFromInput
 from event_issuer.graphql.fields import field, maybe
 from event_issuer.graphql.ids import encode_id
@@ -43,6 +51,9 @@ class DeliverySettingsType:  # `DeliverySettings` is the domain's
     schema_version: int | None = strawberry.field(
         description="Only events that keep this schema version of their type are sent; null for all."
     )
+    on_position_lost: OnPositionLostEnum = strawberry.field(
+        description="Where it goes on when the log no longer has what it stands at."
+    )
 
     @classmethod
     def of(cls, settings: DeliverySettings) -> "DeliverySettingsType":
@@ -52,6 +63,7 @@ class DeliverySettingsType:  # `DeliverySettings` is the domain's
             timeout_seconds=settings.timeout_s,
             retry=retry,
             schema_version=settings.schema_version,
+            on_position_lost=OnPositionLostEnum(settings.on_position_lost.value),
         )
 
 
@@ -117,10 +129,17 @@ class WebhookSubscription(connections.Node):
 
     @field("Its requests, the oldest first.")
     async def attempts(
-        self, info: Asked, first: First = None, after: After = None, last: Last = None, before: Before = None
+        self,
+        info: Asked,
+        first: First = None,
+        after: After = None,
+        last: Last = None,
+        before: Before = None,
+        filter: Annotated[AttemptFilter | None, strawberry.argument(description="Only some of them.")] = None,
     ) -> Connection[DeliveryAttempt] | None:
+        criteria = filter.criteria(info.context.do.log_id) if filter else ALL
         request = page_request(first, after, last, before)
-        found = await info.context.do.deliveries.attempts(info.context.caller, self.row.id, request)
+        found = await info.context.do.deliveries.attempts(info.context.caller, self.row.id, request, criteria)
         return connection(found, lambda row: row.id, DeliveryAttempt.of)
 
     @field("Its events that failed, the oldest first, dead letters among them.")
@@ -173,6 +192,11 @@ class DeliverySettingsInput:
         default=strawberry.UNSET,
         description="Send only events that keep this schema version, which each of the event types has; null for all.",
     )
+    on_position_lost: OnPositionLostEnum | None = strawberry.field(
+        default=strawberry.UNSET,
+        description="Where to go on when the log no longer has what the subscription stands at: retention was faster, "
+        "or the log was restored or made anew. EARLIEST unless said.",
+    )
 
     def change(self) -> DeliveryChange:
         delays: Maybe[tuple[float, ...]] = UNSET
@@ -181,8 +205,13 @@ class DeliverySettingsInput:
         elif self.retry is not strawberry.UNSET:
             wish = maybe(self.retry.delays_seconds)
             delays = tuple(wish) if isinstance(wish, list) else wish
+        lost = maybe(self.on_position_lost)
         return DeliveryChange(
-            maybe(self.max_in_flight), maybe(self.timeout_seconds), delays, maybe(self.schema_version)
+            maybe(self.max_in_flight),
+            maybe(self.timeout_seconds),
+            delays,
+            maybe(self.schema_version),
+            OnPositionLost(lost.value) if isinstance(lost, OnPositionLostEnum) else lost,
         )
 
 

@@ -13,6 +13,7 @@ from typing import Final, TypeAlias, TypedDict, TypeVar
 from event_issuer.db.subscriptions import CurrentSubscription, Decision
 from event_issuer.domain.credentials import ApiKeyHeader, BasicCredentials, Credentials
 from event_issuer.domain.errors import BadInput
+from event_issuer.domain.position_loss import OnPositionLost
 from event_issuer.domain.subscriptions import Command, DeliverySettings, Ordering, Status, transition
 from event_issuer.domain.time import Instant
 from event_issuer.egress.addresses import AddressRules
@@ -40,6 +41,7 @@ class DeliveryChange:
     timeout_s: Maybe[float] = UNSET
     retry_delays_s: Maybe[tuple[float, ...]] = UNSET
     schema_version: Maybe[int] = UNSET
+    on_position_lost: Maybe[OnPositionLost] = UNSET
 
     def applied(self, to: DeliverySettings, defaults: DeliverySettings) -> DeliverySettings:
         """Raises BadInput for a value out of its bounds."""
@@ -48,6 +50,7 @@ class DeliveryChange:
             timeout_s=_chosen(self.timeout_s, to.timeout_s, defaults.timeout_s),
             retry_delays_s=_chosen(self.retry_delays_s, to.retry_delays_s, defaults.retry_delays_s),
             schema_version=_chosen(self.schema_version, to.schema_version, defaults.schema_version),
+            on_position_lost=_chosen(self.on_position_lost, to.on_position_lost, defaults.on_position_lost),
         )
 
 

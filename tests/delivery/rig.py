@@ -12,6 +12,7 @@ from event_issuer.delivery.lane import Lane
 from event_issuer.delivery.leases import Lease, Leaser
 from event_issuer.delivery.opening import stored_lanes
 from event_issuer.delivery.pins import Pin
+from event_issuer.delivery.position_losses import PositionLosses
 from event_issuer.delivery.settle import Settler
 from event_issuer.egress.sender import Sender
 from tests.delivery.failing import FailingDatabase
@@ -31,6 +32,8 @@ class Rig:
         self.exposure = Exposure(exposure_max)
         self.lost: list[frozenset[Lease]] = []
         self.faults: list[BaseException] = []
+        self.overtaken: list[Lane] = []
+        self.losses = PositionLosses(self.database, world.log, owner, world.clock)
         self.settler = Settler(self.database, owner, self.leaser.epochs, self.exposure, world.clock, self.lost.append)
         self.courier = Courier(sender, LOG_ID, world.clock, world.clock.monotonic_s, random.Random(owner), {})
         self.pins: dict[int, Pin] = {}
@@ -46,6 +49,8 @@ class Rig:
             subscription = self.world.activate(row)
             self.subscriptions.append(subscription)
             stored = await stored_lanes(self.world.database, subscription_id, served)
+            if await self.losses.settle(subscription_id, subscription.settings.on_position_lost, stored.lanes):
+                stored = await stored_lanes(self.world.database, subscription_id, served)
             for lane in sorted(stored.lanes, key=lambda lane: lane.lease):
                 self.lanes.append(
                     Lane(
@@ -55,6 +60,7 @@ class Rig:
                         lane.cursor,
                         lane.parked,
                         lane.filtered,
+                        expired=lane.expired,
                         pin=self.pins.get(lane.lease[0]),
                         log=self.world.log,
                         courier=self.courier,
@@ -62,6 +68,7 @@ class Rig:
                         exposure=self.exposure,
                         may_send=self.leaser.is_good,
                         on_fault=lambda lane, fault: self.faults.append(fault),
+                        on_overtaken=self.overtaken.append,
                         clock=self.world.clock,
                         random=random.Random(4),
                     )

@@ -46,7 +46,7 @@ async def test_events_go_by_the_age_that_their_type_or_the_default_says(logs: Lo
     assert await keeping.step() == 40 + 20
     assert await keeping.step() == 0
     bounds = await logs.log.bounds([short, default, long])
-    assert list(bounds.values()) == [Bounds(40, 50), Bounds(20, 50), Bounds(0, 50)]
+    assert list(bounds.values()) == [Bounds(40, 50, 40), Bounds(20, 50, 20), Bounds(0, 50)]
     assert await ids(logs.log, short) == [f"{short}-{second}" for second in range(400, 500, 10)]
 
 
@@ -89,7 +89,8 @@ async def test_all_of_a_partition_may_go(logs: Logs, database: Database) -> None
     await logs.log.append([record(partition_id, n) for n in range(2 * TRIM_BATCH + 1)])
     logs.clock.advance(101)
     assert await retention(logs, database).step() == 2 * TRIM_BATCH + 1
-    assert await logs.log.bounds([partition_id]) == {partition_id: Bounds(2 * TRIM_BATCH + 1, 2 * TRIM_BATCH + 1)}
+    everything = 2 * TRIM_BATCH + 1
+    assert await logs.log.bounds([partition_id]) == {partition_id: Bounds(everything, everything, everything)}
     assert await ids(logs.log, partition_id) == []
     assert await retention(logs, database).step() == 0
 
@@ -150,7 +151,7 @@ async def test_two_processes_may_retain_at_once(logs: Logs, database: Database) 
     await asyncio.gather(*(keeping.step() for keeping in both))
     while sum([await keeping.step() for keeping in both]):
         pass
-    assert await logs.log.bounds([partition_id]) == {partition_id: Bounds(2_500, 2_500)}
+    assert await logs.log.bounds([partition_id]) == {partition_id: Bounds(2_500, 2_500, 2_500)}
     assert await select(database, "SELECT kept_bytes FROM log_heads") == [(0,)]
     assert await select(database, "SELECT COUNT(*) FROM log_records") == [(0,)]
     assert await select(database, "SELECT COUNT(*) FROM dedupe_entries") == [(0,)]
