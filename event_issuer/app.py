@@ -52,6 +52,7 @@ from event_issuer.resolvers.catalogue import CatalogueDocument, CatalogueExport,
 from event_issuer.resolvers.deliveries import Deliveries
 from event_issuer.resolvers.event_types import EventTypeLimits, EventTypes
 from event_issuer.resolvers.events import Events
+from event_issuer.resolvers.expunging import Expunging
 from event_issuer.resolvers.produce import Producing
 from event_issuer.resolvers.quarantine import Quarantine
 from event_issuer.resolvers.schemas import SchemaDocument, Schemas
@@ -142,6 +143,7 @@ async def open_issuer(
             ),
             deliveries=Deliveries(database, clock),
             quarantine=Quarantine(database, log, catalogue, judge, feed, clock),
+            expunging=Expunging(database, log, log.reload, feed, clock),
             log_id=log.log_id,
             schema_urls=contracts.urls,
         )

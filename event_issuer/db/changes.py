@@ -34,7 +34,7 @@ class Topic(StrEnum):
     SUBSCRIPTION = "subscription"
     ACCESS = "access"
     EVENT_TYPE = "event_type"
-    VERDICT = "verdict"  # of events in a partition
+    VERDICT = "verdict"  # of events in a partition; pages of it are read anew
 
 
 ChangeListener: TypeAlias = Callable[[Topic, int], None]

@@ -7,6 +7,7 @@ however slow the machine is. Knows nothing of the log: how long events are kept 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from time import monotonic
 from typing import Final
 
@@ -72,15 +73,12 @@ class Upkeep:
             loops.create_task(self._drop_soon())
 
     async def _look_round(self) -> None:
-        """Steps every `EVERY_S`, or at once while a step finds that more is to be removed."""
         while True:
-            removed = 0
             try:
-                removed = await self.step()
+                await self.step()
             except Unavailable as problem:
                 logger.warning("upkeep waits", problem=problem.detail)
-            if removed < BATCH:
-                await self._rest(EVERY_S)
+            await self._rest(EVERY_S)
 
     async def _drop_soon(self) -> None:
         while True:
@@ -92,19 +90,20 @@ class Upkeep:
                 logger.warning("dead letters stay for now", problem=problem.detail)
 
     async def step(self) -> int:
-        """One round of bounded batches; the number of rows removed, `BATCH` or more where more may be left."""
+        """One round, in bounded batches until nothing is left to be removed of what it looks at; how many rows went."""
         dialect, removed = self._database.dialect, 0
         before = self._clock() - DELETED_KEPT_S * SECOND_US
         for (subscription_id,) in await self._database.read(sql.deleted_subscriptions(before, SUBSCRIPTIONS)):
-            removed += await self._remove(sql.remove_subscription(dialect, subscription_id, BATCH))
+            removed += await self._remove_all(partial(sql.remove_subscription, dialect, subscription_id, BATCH))
         before = self._clock() - self._bounds.attempts_s * SECOND_US
-        removed += await self._remove(sql.remove_attempts_before(dialect, before, BATCH))
+        removed += await self._remove_all(partial(sql.remove_attempts_before, dialect, before, BATCH))
         for subscription_id in await self._next_subscriptions():
             for table, kept in (("attempts", self._bounds.attempts_max), ("subscription_errors", ERRORS_KEPT)):
                 # Nearly always there is none, and no write.
                 for (id_,) in await self._database.read(sql.newest_beyond(table, subscription_id, kept)):
-                    removed += await self._remove(sql.remove_up_to(dialect, table, subscription_id, id_, BATCH))
-            removed += await self._drop(subscription_id)
+                    oldest = partial(sql.remove_up_to, dialect, table, subscription_id, id_, BATCH)
+                    removed += await self._remove_all(oldest)
+            removed += await self._drop_all(subscription_id)
         return removed
 
     async def drop(self) -> int:
@@ -114,14 +113,13 @@ class Upkeep:
         dropped = 0
         try:
             for subscription_id in sorted(heard):
-                while (batch := await self._drop(subscription_id)) > 0:
-                    dropped += batch
+                dropped += await self._drop_all(subscription_id)
         except Unavailable:
             self.hear(heard)
             raise
         return dropped
 
-    async def _drop(self, subscription_id: int) -> int:
+    async def _drop_all(self, subscription_id: int) -> int:
         oldest = await self._database.read(sql.oldest_dead_letter(subscription_id))
         if not oldest:
             return 0
@@ -131,14 +129,19 @@ class Upkeep:
             up_to = max(up_to, (row[0], row[1]))
         if (oldest[0][0], oldest[0][1]) > up_to:
             return 0
-        return await self._remove(sql.drop_dead_letters(subscription_id, up_to, BATCH, self._clock()))
+        return await self._remove_all(lambda: sql.drop_dead_letters(subscription_id, up_to, BATCH, self._clock()))
 
-    async def _remove(self, work: Work[int]) -> int:
-        began_s = self._monotonic_s()
-        removed = await self._database.run(work)
-        if removed:
-            await self._rest((self._monotonic_s() - began_s) * RESTS)
-        return removed
+    async def _remove_all(self, batch: Callable[[], Work[int]]) -> int:
+        """Batch after batch, with a rest after each."""
+        removed = 0
+        while True:
+            began_s = self._monotonic_s()
+            count = await self._database.run(batch())
+            if count:
+                await self._rest((self._monotonic_s() - began_s) * RESTS)
+            removed += count
+            if count < BATCH:
+                return removed
 
     async def _next_subscriptions(self) -> list[int]:
         rows = await self._database.read(sql.subscriptions_after(self._subscription_id, SUBSCRIPTIONS))

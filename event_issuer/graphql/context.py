@@ -10,6 +10,7 @@ from event_issuer.domain.dataschemas import SchemaUrls
 from event_issuer.resolvers.deliveries import Deliveries
 from event_issuer.resolvers.event_types import EventTypes
 from event_issuer.resolvers.events import Events
+from event_issuer.resolvers.expunging import Expunging
 from event_issuer.resolvers.produce import Producing
 from event_issuer.resolvers.quarantine import Quarantine
 from event_issuer.resolvers.schemas import Schemas
@@ -25,6 +26,7 @@ class Operations:
     subscriptions: Subscriptions
     deliveries: Deliveries
     quarantine: Quarantine
+    expunging: Expunging
     log_id: str
     schema_urls: SchemaUrls
 
