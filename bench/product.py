@@ -44,8 +44,8 @@ _LAGS: Final = (
 
 
 class Issuer:
-    def __init__(self, process: "subprocess.Popen[bytes]", port: int, key: str) -> None:
-        self.process, self.port = process, port
+    def __init__(self, process: "subprocess.Popen[bytes]", port: int, key: str, database_url: str) -> None:
+        self.process, self.port, self.database_url = process, port, database_url
         self.headers = {"X-API-Key": key}
         self._http = httpx.Client(
             base_url=f"http://127.0.0.1:{port}", headers=self.headers, timeout=30, trust_env=False
@@ -119,7 +119,7 @@ def issuing(
     command = [*profiler, str(PROGRAM), "serve", "--workers", str(workers)]
     with (store.folder / f"issuer-{store.name}.log").open("wb") as log:
         process = subprocess.Popen(command, env=environment, cwd=store.folder, stdout=log, stderr=log)
-    issuer = Issuer(process, port, created.stdout.strip())
+    issuer = Issuer(process, port, created.stdout.strip(), environment["EVENT_ISSUER_DATABASE_URL"])
     try:
         _wait_until("the issuer is ready", issuer.is_ready, issuer, START_WAIT_S)
         yield issuer

@@ -21,7 +21,6 @@ from event_issuer.db.tables import TABLES
 from event_issuer.delivery.leases import Leaser
 from event_issuer.delivery.pins import Pins
 from event_issuer.delivery.sieve import Sieves
-from event_issuer.delivery.upkeep import ATTEMPTS_KEPT, ATTEMPTS_KEPT_S
 from event_issuer.domain.access import ANONYMOUS, Caller
 from event_issuer.domain.errors import SettingsInvalid, Unauthenticated, Unavailable
 from event_issuer.domain.explaining import Progress
@@ -37,6 +36,7 @@ from event_issuer.resolvers.catalogue import CatalogueDocument, CatalogueExport,
 from event_issuer.resolvers.deliveries import Deliveries
 from event_issuer.resolvers.events import Events
 from event_issuer.resolvers.explaining import AttemptHistory, Explaining
+from event_issuer.resolvers.expunging import Expunging
 from event_issuer.resolvers.parked import ParkedEvents
 from event_issuer.resolvers.quarantine import Quarantine
 from event_issuer.resolvers.schemas import SchemaDocument
@@ -138,7 +138,7 @@ async def open_issuer(
             delivery = Delivering(database, log, feed, leaser, sieves, sending, clock)
             await delivery.deprecations.load()
         made = (settings, database, log, feed, contracts, judge, sealer, rules, telemetry, clock)
-        operations = _operations(*made, _explaining(database, log, contracts, delivery, clock))
+        operations = _operations(*made, _explaining(settings, database, log, contracts, delivery, clock))
         loops: list[Loop] = [("log", log.run), ("changes", feed.run), *(delivery.loops() if delivery else ())]
         running = [asyncio.create_task(_keep_running(name, run)) for name, run in loops if role in LOOPS[name]]
         stack.push_async_callback(_stop, running)
@@ -195,6 +195,7 @@ def _operations(
         parked=ParkedEvents(database, feed, clock),
         quarantine=Quarantine(database, log, contracts.catalogue, judge, feed, clock),
         explaining=explaining,
+        expunging=Expunging(database, log, log.reload, feed, clock),
         test_deliveries=contracts.test_deliveries,
         log_id=log.log_id,
         schema_urls=contracts.urls,
@@ -202,9 +203,14 @@ def _operations(
 
 
 def _explaining(
-    database: Database, log: EmbeddedLog, contracts: Contracts, delivery: Delivering | None, clock: Clock
+    settings: Settings,
+    database: Database,
+    log: EmbeddedLog,
+    contracts: Contracts,
+    delivery: Delivering | None,
+    clock: Clock,
 ) -> Explaining:
-    history = AttemptHistory(ATTEMPTS_KEPT_S, ATTEMPTS_KEPT)
+    history = AttemptHistory(settings.attempts_retention_s, settings.attempts_max)
     progress_of = nothing_under_way if delivery is None else delivery.engine.progress_of
     return Explaining(database, log, contracts.catalogue, contracts.versions, clock, history, progress_of)
 

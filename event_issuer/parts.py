@@ -28,7 +28,7 @@ from event_issuer.delivery.leases import Leaser
 from event_issuer.delivery.sieve import Sieves
 from event_issuer.delivery.standing import GAUGES, standing
 from event_issuer.delivery.test_deliveries import TestDeliverer
-from event_issuer.delivery.upkeep import Upkeep
+from event_issuer.delivery.upkeep import HistoryBounds, Upkeep
 from event_issuer.domain.dataschemas import SchemaUrls
 from event_issuer.domain.time import Clock
 from event_issuer.egress.addresses import AddressRules
@@ -148,7 +148,8 @@ class Delivering:
         )
         self._handshaker = Handshaker(database, feed, self._control, sending.origin, clock, random)
         self._test_deliverer = TestDeliverer(database, feed, leaser.held, courier, activated, known, clock, random)
-        self._upkeep = Upkeep(database, clock)
+        self._upkeep = Upkeep(database, clock, _history_bounds(settings))
+        self.engine.settler.on_dead_letters = self._upkeep.hear
         self._heads = HeadWatch(log, lambda: list(leaser.epochs()))
         self._retention = Retention(database, log, clock, _retention_bounds(settings))
         self._compaction = Compaction(database, log, clock)
@@ -195,4 +196,13 @@ def _retention_bounds(settings: Settings) -> RetentionBounds:
         events_bytes=settings.retention_bytes,
         identities_s=settings.dedupe_window_s,
         identities_max=settings.dedupe_entries_max,
+    )
+
+
+def _history_bounds(settings: Settings) -> HistoryBounds:
+    return HistoryBounds(
+        attempts_s=settings.attempts_retention_s,
+        attempts_max=settings.attempts_max,
+        dead_letters_s=settings.dead_letters_retention_s,
+        dead_letters_max=settings.dead_letters_max,
     )

@@ -109,6 +109,22 @@ class Settings(BaseSettings):
     retention_bytes: int | None = Field(
         None, ge=MIB, description="Bytes of events kept per partition where the event type does not say."
     )
+    attempts_retention_s: int = Field(
+        30 * DAY_S, ge=3600, le=3650 * DAY_S, description="How long delivery attempts are kept, in seconds."
+    )
+    attempts_max: int = Field(
+        10_000,
+        ge=100,
+        le=1_000_000,
+        description="Attempts kept of each subscription, some 150 bytes each; the oldest go first. So many index "
+        "entries are counted to see whether there are more.",
+    )
+    dead_letters_retention_s: int = Field(
+        30 * DAY_S, ge=3600, le=3650 * DAY_S, description="How long dead letters are kept, in seconds."
+    )
+    dead_letters_max: int = Field(
+        10_000, ge=100, le=100_000, description="Dead letters kept of each subscription; the oldest are dropped first."
+    )
 
     # How events go out
     http_allowed: bool = Field(

@@ -34,7 +34,7 @@ class Topic(StrEnum):
     SUBSCRIPTION = "subscription"
     ACCESS = "access"
     EVENT_TYPE = "event_type"
-    VERDICT = "verdict"  # of events in a partition
+    VERDICT = "verdict"  # of events in a partition; pages of it are read anew
     TEST_DELIVERY = "test_delivery"
     PROCESS = "process"  # one that delivers has come or gone, or gave back partitions; the id says nothing
 

@@ -27,10 +27,11 @@ def due(swept_before: Instant, count_max: int) -> Statement:
 
 
 def records(partition_id: int, offset: int, before_offset: int | None, count_max: int) -> Statement:
-    """Rows of (log_offset, recorded_at_us, attributes, has_data) from `offset` on."""
+    """Rows of (log_offset, recorded_at_us, attributes, has_data) from `offset` on. What was expunged had data."""
     return Statement(
-        "SELECT log_offset, recorded_at_us, attributes, data IS NOT NULL FROM log_records "
-        "WHERE partition_id = $1 AND log_offset >= $2 AND log_offset < $3 ORDER BY log_offset LIMIT $4",
+        "SELECT log_offset, recorded_at_us, attributes, data IS NOT NULL OR expunged_at_us IS NOT NULL "
+        "FROM log_records WHERE partition_id = $1 "
+        "AND log_offset >= $2 AND log_offset < $3 ORDER BY log_offset LIMIT $4",
         (partition_id, offset, 2**62 if before_offset is None else before_offset, count_max),
     )
 

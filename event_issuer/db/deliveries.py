@@ -1,25 +1,16 @@
-"""What became of events: attempts, parked events and lag, as their owners read them."""
+"""What became of events: parked events and lag, as their owners read them."""
 
 from event_issuer.db.database import Database
 from event_issuer.db.paging import ById, page_by_id
-from event_issuer.db.tables import Attempt, ParkedEvent
+from event_issuer.db.tables import ParkedEvent
 from event_issuer.db.work import Row, Statement
 from event_issuer.domain.paging import PageRequest, Slice
-
-
-async def attempts(subscription_id: int, request: PageRequest) -> Slice[Attempt]:
-    return await page_by_id(ById(Attempt, Attempt.id, Attempt.subscription_id == subscription_id), request)
 
 
 async def parked_events(subscription_id: int, request: PageRequest) -> Slice[ParkedEvent]:
     """Those that wait and the dead letters."""
     listed = ById(ParkedEvent, ParkedEvent.id, ParkedEvent.subscription_id == subscription_id)
     return await page_by_id(listed, request)
-
-
-async def attempt(subscription_id: int, attempt_id: int) -> Attempt | None:
-    wanted = (Attempt.id == attempt_id) & (Attempt.subscription_id == subscription_id)
-    return await Attempt.objects().where(wanted).first()
 
 
 async def parked_event(subscription_id: int, parked_id: int) -> ParkedEvent | None:
@@ -61,3 +52,11 @@ async def filtered(database: Database, subscription_id: int) -> tuple[int, str |
         )
     )
     return sum(row[0] for row in rows), rows[0][1] if rows else None
+
+
+async def expired(database: Database, subscription_id: int) -> int:
+    """How many of its parked events the log lost before they were delivered."""
+    rows = await database.read(
+        Statement("SELECT SUM(expired_count) FROM lanes WHERE subscription_id = $1", (subscription_id,))
+    )
+    return int(rows[0][0] or 0)

@@ -200,6 +200,15 @@ def partition_type(partition_id: int) -> Statement:
     )
 
 
+def place_of(partition_id: int) -> Statement:
+    """One row of (event type name, number of the partition within it), or none."""
+    return Statement(
+        "SELECT name, number FROM event_types JOIN partitions ON event_type_id = event_types.id "
+        "WHERE partitions.id = $1",
+        (partition_id,),
+    )
+
+
 def types_of_partitions(partition_ids: Sequence[int]) -> Statement:
     """Rows of (partition id, event type id)."""
     ids = ", ".join(str(int(id_)) for id_ in partition_ids)

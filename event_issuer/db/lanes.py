@@ -18,6 +18,8 @@ class LaneRow:
     settled_above: str
     filtered_count: int
     last_filtered: str | None
+    expired_count: int
+    log_id: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +41,8 @@ class ParkedRow:
 
 def lanes_of(subscription_id: int) -> Statement:
     return Statement(
-        "SELECT id, subscription_id, partition_id, next_offset, settled_above, filtered_count, last_filtered "
-        "FROM lanes WHERE subscription_id = $1",
+        "SELECT id, subscription_id, partition_id, next_offset, settled_above, filtered_count, last_filtered, "
+        "expired_count, log_id FROM lanes WHERE subscription_id = $1",
         (subscription_id,),
     )
 

@@ -148,7 +148,8 @@ def _move_heads(dialect: Dialect, heads: dict[int, _Head]) -> Work[None]:
 
 
 def read_page(partition_id: int, offset: int, before_offset: int, bytes_max: int) -> Statement:
-    """Rows of (first_offset, next_offset, log_offset, recorded_at_us, schema_version, attributes, data).
+    """Rows of (first_offset, next_offset, log_offset, recorded_at_us, schema_version, attributes, data,
+    expunged_at_us).
 
     The records from `offset` to `before_offset`, but no more than make `bytes_max`, one at least. Where there is
     none, one row with the bounds and NULLs: bounds and records are of the same moment.
@@ -156,8 +157,8 @@ def read_page(partition_id: int, offset: int, before_offset: int, bytes_max: int
     return Statement(
         f"WITH sizes AS (SELECT log_offset, SUM({SIZE}) OVER (ORDER BY log_offset) AS running FROM log_records "
         "WHERE partition_id = $1 AND log_offset >= $2 AND log_offset < $3) "
-        "SELECT first_offset, next_offset, log_offset, log_records.recorded_at_us, schema_version, attributes, data "
-        "FROM log_heads LEFT JOIN log_records ON log_records.partition_id = log_heads.partition_id "
+        "SELECT first_offset, next_offset, log_offset, log_records.recorded_at_us, schema_version, attributes, data, "
+        "expunged_at_us FROM log_heads LEFT JOIN log_records ON log_records.partition_id = log_heads.partition_id "
         "AND log_offset >= $2 AND log_offset <= (SELECT "
         "COALESCE(MAX(CASE WHEN running <= $4 THEN log_offset END), MIN(log_offset)) FROM sizes) "
         "WHERE log_heads.partition_id = $1 ORDER BY log_offset",
@@ -166,14 +167,15 @@ def read_page(partition_id: int, offset: int, before_offset: int, bytes_max: int
 
 
 def bounds(dialect: Dialect, partition_ids: Sequence[int]) -> list[Statement]:
-    """Statements whose rows are (partition_id, first_offset, next_offset); one for any usual number of partitions."""
+    """Statements whose rows are (partition_id, first_offset, next_offset, trimmed_to); one for any usual number of
+    partitions."""
     statements = []
     for part in batches(_PARTITION, [(id_,) for id_ in partition_ids]):
         asked = rows_cte(dialect, "asked", _PARTITION, part)
         statements.append(
             Statement(
-                f"{asked.sql} SELECT log_heads.partition_id, first_offset, next_offset FROM log_heads "
-                "JOIN asked ON asked.partition_id = log_heads.partition_id",
+                f"{asked.sql} SELECT log_heads.partition_id, first_offset, next_offset, trimmed_to "
+                "FROM log_heads JOIN asked ON asked.partition_id = log_heads.partition_id",
                 asked.args,
             )
         )
@@ -200,26 +202,39 @@ def offset_at(partition_id: int, instant: Instant) -> Statement:
     )
 
 
-def trim(partition_id: int, before_offset: int, count_max: int) -> Work[int]:
-    """Removes up to `count_max` of the oldest records below `before_offset`; the number removed."""
-    rows = yield Statement(
-        "DELETE FROM log_records WHERE partition_id = $1 AND log_offset IN (SELECT log_offset FROM log_records "
-        "WHERE partition_id = $1 AND log_offset < $2 ORDER BY log_offset LIMIT $3) "
-        f"RETURNING {SIZE}",
-        (partition_id, before_offset, count_max),
+def trim(dialect: Dialect, partition_id: int, before_offset: int, count_max: int, bytes_max: int) -> Work[int]:
+    """Removes the oldest records below `before_offset`: up to `count_max`, and no more than make `bytes_max`, but one
+    at least. The number removed."""
+    found = yield Statement(
+        "SELECT COUNT(*), SUM(size), MAX(log_offset) FROM (SELECT log_offset, size, SUM(size) "
+        f"OVER (ORDER BY log_offset) AS running FROM (SELECT log_offset, {SIZE} AS size FROM log_records "
+        "WHERE partition_id = $1 AND log_offset < $2 ORDER BY log_offset LIMIT $3) AS oldest) AS summed "
+        "WHERE running <= $4 OR running = size",
+        (partition_id, before_offset, count_max, bytes_max),
     )
-    if rows:
-        yield after_removal(partition_id, sum(row[0] for row in rows))
-    return len(rows)
+    if not found[0][0]:
+        return 0
+    last = found[0][2]
+    delete = "DELETE FROM log_records WHERE partition_id = $1 AND log_offset <= $2"
+    if dialect == "postgresql":  # another process may be at it, too: what counts is what we have removed
+        found = yield Statement(
+            f"WITH gone AS ({delete} RETURNING {SIZE} AS size) SELECT COUNT(*), COALESCE(SUM(size), 0) FROM gone",
+            (partition_id, last),
+        )
+    else:
+        yield Statement(delete, (partition_id, last))
+    yield after_removal(partition_id, int(found[0][1]), last + 1)
+    return int(found[0][0])
 
 
-def after_removal(partition_id: int, removed_bytes: int) -> Statement:
-    """What the partition's head says when records have gone: the first one is the oldest that is there."""
+def after_removal(partition_id: int, removed_bytes: int, trimmed_to: int = 0) -> Statement:
+    """What the partition's head says when records have gone: the first one is the oldest that is there. `trimmed_to`:
+    all that was before has gone."""
     return Statement(
         "UPDATE log_heads SET kept_bytes = kept_bytes - $2, first_offset = COALESCE((SELECT MIN(log_offset) "
-        "FROM log_records WHERE log_records.partition_id = log_heads.partition_id), next_offset) "
-        "WHERE partition_id = $1",
-        (partition_id, removed_bytes),
+        "FROM log_records WHERE log_records.partition_id = log_heads.partition_id), next_offset), "
+        "trimmed_to = CASE WHEN trimmed_to < $3 THEN $3 ELSE trimmed_to END WHERE partition_id = $1",
+        (partition_id, removed_bytes, trimmed_to),
     )
 
 

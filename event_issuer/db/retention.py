@@ -1,7 +1,7 @@
 """The SQL of retention: which partitions hold too much, from where on a partition may stay, and the dedupe window."""
 
 from event_issuer.db.log import SIZE
-from event_issuer.db.work import Statement, Work
+from event_issuer.db.work import Dialect, Statement, Work, removal
 from event_issuer.domain.time import SECOND_US, Instant
 
 
@@ -43,11 +43,10 @@ def oldest_of_newest(count: int) -> Statement:
     )
 
 
-def forget_identities(before: Instant, count_max: int) -> Work[int]:
+def forget_identities(dialect: Dialect, before: Instant, count_max: int) -> Work[int]:
     """Ends the dedupe window of up to `count_max` entries recorded before `before`; the number forgotten."""
-    rows = yield Statement(
+    delete = (
         "DELETE FROM dedupe_entries WHERE identity_digest IN (SELECT identity_digest FROM dedupe_entries "
-        "WHERE recorded_at_us < $1 ORDER BY recorded_at_us LIMIT $2) RETURNING 1",
-        (before, count_max),
+        "WHERE recorded_at_us < $1 ORDER BY recorded_at_us LIMIT $2)"
     )
-    return len(rows)
+    return (yield from removal(dialect, Statement(delete, (before, count_max))))

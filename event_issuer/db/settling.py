@@ -29,6 +29,7 @@ _LANES = {
     "settled_above": "text",
     "filtered_count": "bigint",
     "last_filtered": "text",
+    "expired_count": "bigint",
 }
 _PARKED = {
     "lane_id": "bigint",
@@ -101,7 +102,7 @@ def settle(dialect: Dialect, owner: str, settlement: Settlement, now: Instant) -
 
     A lane that was deleted meanwhile keeps nothing: its cursor and its parked events are dropped.
     """
-    yield from _hold_leases(dialect, owner, settlement.epochs)
+    yield from hold_leases(dialect, owner, settlement.epochs)
     yield from _tell_subscriptions(dialect, settlement, now)
     for part in batches(_ATTEMPTS, settlement.attempts):
         yield insertion(dialect, "attempts", _ATTEMPTS, part)
@@ -109,7 +110,8 @@ def settle(dialect: Dialect, owner: str, settlement: Settlement, now: Instant) -
         moved = rows_cte(dialect, "moved", _LANES, part)
         yield Statement(
             f"{moved.sql} UPDATE lanes SET next_offset = moved.next_offset, settled_above = moved.settled_above, "
-            "filtered_count = moved.filtered_count, last_filtered = moved.last_filtered "
+            "filtered_count = moved.filtered_count, last_filtered = moved.last_filtered, "
+            "expired_count = moved.expired_count "
             "FROM moved WHERE lanes.id = moved.id",
             moved.args,
         )
@@ -123,8 +125,9 @@ def settle(dialect: Dialect, owner: str, settlement: Settlement, now: Instant) -
     return ids
 
 
-def _hold_leases(dialect: Dialect, owner: str, epochs: Mapping[int, int]) -> Work[None]:
-    """Keeps the leases for this transaction, so that no takeover can come between the check and the commit.
+def hold_leases(dialect: Dialect, owner: str, epochs: Mapping[int, int]) -> Work[None]:
+    """Keeps the leases for this transaction, so that no takeover can come between the check and the commit. Raises
+    LeaseLost.
 
     They are taken in order of the partitions, as whoever renews them does: neither waits for the other for ever.
     """

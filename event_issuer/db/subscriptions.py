@@ -105,9 +105,9 @@ def _refuse_beyond(dialect: Dialect, tenant_id: int, count_max: int) -> Work[Non
 def insert_lanes(subscription_id: int, starts: Sequence[LaneStart]) -> Work[None]:
     for start in starts:
         yield Statement(
-            "INSERT INTO lanes (subscription_id, partition_id, start_offset, next_offset, settled_above) "
-            "SELECT CAST($1 AS BIGINT), partition_id, COALESCE($3, next_offset), COALESCE($3, next_offset), '[]' "
-            "FROM log_heads "
+            "INSERT INTO lanes (subscription_id, partition_id, start_offset, next_offset, settled_above, log_id) "
+            "SELECT CAST($1 AS BIGINT), partition_id, COALESCE($3, next_offset), COALESCE($3, next_offset), '[]', "
+            "(SELECT log_id FROM log_identity) FROM log_heads "
             "WHERE partition_id = $2",
             (subscription_id, start.partition_id, start.offset),
         )

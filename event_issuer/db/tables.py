@@ -118,6 +118,7 @@ class Subscription(Table, tablename="subscriptions"):
     pauses = Integer()
     frozen_us = BigInt()
     frozen_since_us = BigInt(null=True, default=None)
+    dropped_dead_letters = BigInt()
 
 
 class SubscriptionEventType(Table, tablename="subscription_event_types"):

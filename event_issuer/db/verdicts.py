@@ -13,7 +13,7 @@ import orjson
 from event_issuer.db.changes import Topic, announce
 from event_issuer.db.paging import ById, page_by_id
 from event_issuer.db.tables import VerdictRow
-from event_issuer.db.work import Dialect, Statement, Work, insertion
+from event_issuer.db.work import Dialect, Statement, Work, insertion, removal
 from event_issuer.domain.errors import Violation
 from event_issuer.domain.paging import PageRequest, Slice
 from event_issuer.domain.time import Instant
@@ -120,12 +120,20 @@ def violations_in(text: str) -> list[Violation]:
     return [Violation(*one) for one in orjson.loads(text)]
 
 
-def forget(partition_id: int, before_offset: int) -> Work[None]:
-    """What the log no longer has needs no verdict. The range that reaches over the border stays as it is."""
-    yield Statement("DELETE FROM verdicts WHERE partition_id = $1 AND log_offset < $2", (partition_id, before_offset))
+def forget(dialect: Dialect, partition_id: int, before_offset: int, count_max: int) -> Work[bool]:
+    """What the log no longer has needs no verdict. The range that reaches over the border stays as it is.
+
+    Up to `count_max` verdicts go; whether there may be more.
+    """
+    delete = (
+        "DELETE FROM verdicts WHERE id IN (SELECT id FROM verdicts WHERE partition_id = $1 AND log_offset < $2 "
+        "ORDER BY log_offset LIMIT $3)"
+    )
+    forgotten = yield from removal(dialect, Statement(delete, (partition_id, before_offset, count_max)))
     yield Statement(
         "DELETE FROM judged_ranges WHERE partition_id = $1 AND end_offset <= $2", (partition_id, before_offset)
     )
+    return forgotten == count_max
 
 
 # Decisions

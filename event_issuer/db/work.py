@@ -84,3 +84,16 @@ def insertion(dialect: Dialect, table: str, columns: Mapping[str, str], rows: Se
     fresh = rows_cte(dialect, "fresh", columns, rows)
     names = ", ".join(columns)
     return Statement(f"{fresh.sql} INSERT INTO {table} ({names}) SELECT {names} FROM fresh", fresh.args)
+
+
+def removal(dialect: Dialect, delete: Statement) -> Work[int]:
+    """Runs a DELETE, or an UPDATE, without RETURNING; the number of rows it met.
+
+    The number, not the rows: SQLite's thread takes the interpreter anew for each row that it gives.
+    """
+    if dialect == "postgresql":
+        rows = yield Statement(f"WITH met AS ({delete.sql} RETURNING 1) SELECT COUNT(*) FROM met", delete.args)
+    else:
+        yield delete
+        rows = yield Statement("SELECT changes()")
+    return int(rows[0][0])

@@ -25,6 +25,7 @@ from event_issuer.delivery.exposure import Exposure
 from event_issuer.delivery.lane import Lane
 from event_issuer.delivery.leases import Lease, Leaser
 from event_issuer.delivery.opening import Crew, stored_lanes
+from event_issuer.delivery.position_losses import PositionLosses
 from event_issuer.delivery.progress import Progress
 from event_issuer.delivery.reopening import RESTART_PAUSE_S, Faults, Openings
 from event_issuer.delivery.settle import Settler
@@ -76,6 +77,7 @@ class Engine:
         self._clock, self._random = clock, random
         self.exposure = Exposure(exposure_max)
         self.settler = Settler(database, leaser.owner, leaser.epochs, self.exposure, clock, self._lose, metrics)
+        self._losses = PositionLosses(database, log, leaser.owner, clock)
         self._open: dict[int, _Open] = {}
         self._changed: set[int] = set()
         self._reopening: dict[int, asyncio.Task[bool]] = {}
@@ -86,7 +88,8 @@ class Engine:
         self._opening = asyncio.Semaphore(OPENING_MAX)
         self._is_stopping = False
         self._faults, self._openings = Faults(), Openings(random)
-        self._crew = Crew(log, courier, self.settler, self.exposure, leaser.is_good, self._fault, clock, random)
+        told = (leaser.is_good, self._fault, self._overtaken)
+        self._crew = Crew(log, courier, self.settler, self.exposure, *told, clock, random)
         feed.listen(self._note)
         log.watch(self._wake_lanes)
 
@@ -184,6 +187,10 @@ class Engine:
             lane.subscription.shut()
             again = (Topic.SUBSCRIPTION, lane.subscription.id)
             asyncio.get_running_loop().call_later(pause_s, self._note, *again)
+
+    def _overtaken(self, lane: Lane) -> None:
+        """Retention was faster than the lane: opening it anew finds where it goes on."""
+        self._restart(lane.subscription.id)
 
     def _restart(self, subscription_id: int) -> None:
         opened = self._open.get(subscription_id)
@@ -345,6 +352,9 @@ class Engine:
         served = self._served
         async with self._opening:
             stored = await stored_lanes(self._database, row.id, served, subscription.now())
+            if await self._losses.settle(row.id, subscription.settings.on_position_lost, stored.lanes):
+                self._changed.add(row.id)
+                return
             partition_ids = [lane.lease[0] for lane in stored.lanes]
             sieves = await self._sieves.of(filter_, subscription.settings, partition_ids)
         here = {lane.lease[0]: lane.lease[1] for lane in stored.lanes}

@@ -6,9 +6,10 @@ Knows nothing of room or of what is under way: the lane says when.
 
 from collections.abc import Callable, Iterable
 from random import Random
-from typing import Final, Protocol
+from typing import Protocol
 
 from event_issuer.delivery.active import ActiveSubscription
+from event_issuer.delivery.losses import EXPIRED
 from event_issuer.delivery.outcome import Outcome, OutcomeKind
 from event_issuer.delivery.parked import Parked, ParkedEvents
 from event_issuer.delivery.reading import PartitionReader
@@ -17,8 +18,6 @@ from event_issuer.delivery.settle import Settler, SettlingLane
 from event_issuer.domain.subscriptions import OnDeadLetter
 from event_issuer.domain.time import Clock, Instant
 from event_issuer.eventlog.protocol import LogRecord
-
-EXPIRED: Final = Outcome(OutcomeKind.REFUSED, error="EXPIRED: retention removed the event before it was delivered.")
 
 
 class FailingLane(SettlingLane, Protocol):
@@ -107,10 +106,11 @@ class FailedEvents:
             parked.blocks_key = False
             self._settler.keep(self._lane, parked)
 
-    async def expire(self, parked: Parked) -> None:
-        """Retention took the event before it could be delivered."""
+    async def expire(self, parked: Parked, outcome: Outcome) -> None:
+        """The log no longer has the event, or its data."""
         await self._leave(parked)
-        parked.failed(EXPIRED, parked.attempts, None)
+        self._lane.expired += outcome is EXPIRED
+        parked.failed(outcome, parked.attempts, None)
         parked.dead_lettered_at, parked.blocks_key = self._clock(), False
         self._settler.keep(self._lane, parked)
 

@@ -12,7 +12,8 @@ from event_issuer.eventlog.protocol import LogRecord
 
 class Intake:
     """`offset` is that of the next record to be taken. Offsets that the log no longer has are settled in passing;
-    `on_pass` hears of the cursor having moved so."""
+    `on_pass` hears of the cursor having moved so. `is_overtaken`: retention took events that were not
+    settled, and the lane has lost its position."""
 
     def __init__(self, reader: PartitionReader, cursor: Cursor, on_pass: Callable[[], None]) -> None:
         self._reader, self._cursor, self._on_pass = reader, cursor, on_pass
@@ -20,6 +21,7 @@ class Intake:
         self._page: Sequence[LogRecord] = ()
         self._index = 0
         self._page_end = self.offset
+        self.is_overtaken = False
 
     def has_next(self) -> bool:
         """Whether there is more on the page in hand."""
@@ -41,6 +43,9 @@ class Intake:
             self._on_pass()
             self.offset = self._page_end
         page = await self._reader.read(self.offset)
+        if await self._reader.is_overtaken(page, self.offset, self._cursor):
+            self.is_overtaken = True
+            return False
         self._page, self._index, self._page_end = page.records, 0, page.next_offset
         return bool(page.records) or page.next_offset > self.offset
 

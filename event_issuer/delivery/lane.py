@@ -19,6 +19,7 @@ from event_issuer.delivery.exposure import Exposure
 from event_issuer.delivery.failed import FailedEvents
 from event_issuer.delivery.intake import Intake
 from event_issuer.delivery.leases import Lease
+from event_issuer.delivery.losses import EXPIRED, EXPUNGED
 from event_issuer.delivery.outcome import OutcomeKind
 from event_issuer.delivery.parked import Parked
 from event_issuer.delivery.progress import Progress, progress_of
@@ -36,8 +37,9 @@ WAITING_MAX: Final = PARKED_MAX + WINDOW  # parked in one lane at most: what was
 
 
 class Lane:
-    """`may_send()` says whether the lease can be trusted; `on_fault` hears of a delivery that raised: the lane's state
-    is then in doubt, and whoever owns the lane opens it anew from what is written down."""
+    """`may_send()` says whether the lease can be trusted. `on_fault` hears of a delivery that raised: the lane's state
+    is then in doubt, and whoever owns the lane opens it anew from what is written down. So too when `on_overtaken`
+    hears that retention took what was to be read next."""
 
     def __init__(
         self,
@@ -48,6 +50,7 @@ class Lane:
         parked: Iterable[Parked],
         filtered: Filtered,
         *,
+        expired: int,
         sieve: Sieve | None,
         log: EventLog,
         courier: Courier,
@@ -55,20 +58,19 @@ class Lane:
         exposure: Exposure,
         may_send: Callable[[], bool],
         on_fault: Callable[["Lane", BaseException], None],
+        on_overtaken: Callable[["Lane"], None],
         clock: Clock,
         random: Random,
     ) -> None:
-        self.id = id_
-        self.subscription = subscription
-        self.lease = lease
-        self.partition_id = lease[0]
+        self.id, self.subscription = id_, subscription
+        self.lease, self.partition_id = lease, lease[0]
         self.cursor = cursor
-        self.filtered = filtered
+        self.filtered, self.expired = filtered, expired
         self._sieve = sieve
         self._reader = PartitionReader(log, self.partition_id, sieve)
         self._intake = Intake(self._reader, cursor, self._touch)
         self._courier, self._settler, self._exposure = courier, settler, exposure
-        self._may_send, self._on_fault = may_send, on_fault
+        self._may_send, self._on_fault, self._on_overtaken = may_send, on_fault, on_overtaken
         self._clock, self._random = clock, random
         self._is_per_key = subscription.ordering is not Ordering.NONE
         self._is_strict = subscription.ordering is Ordering.STRICT
@@ -166,8 +168,8 @@ class Lane:
         while self._failed.is_due() and self._has_retry_room():
             parked = self._failed.take_due()
             record = await self._reader.record(parked.offset)
-            if record is None:
-                await self._failed.expire(parked)
+            if record is None or record.expunged_at is not None:
+                await self._failed.expire(parked, EXPIRED if record is None else EXPUNGED)
             elif self._sieve is not None and not self._sieve.takes(record):
                 self.filtered.note(record, self._sieve)  # the subscription was changed since the event failed
                 await self._failed.drop(parked)
@@ -192,6 +194,9 @@ class Lane:
         while self._may_take():
             if not await self._intake.turn():
                 self._is_limited = False
+                if self._intake.is_overtaken:
+                    self._is_lost = True
+                    self._on_overtaken(self)
                 break
             started += self._take_from_page()
         return started
@@ -233,14 +238,18 @@ class Lane:
         return 1
 
     def _is_withheld(self, record: LogRecord) -> bool:
-        """It breaks its contract, or this lane was offered it otherwise, or the subscription does not take it."""
-        if record.verdict is not None and record.verdict.is_withheld_from(self.id):
+        """It is expunged or breaks its contract, or was offered otherwise, or the subscription does not take it."""
+        if self._is_kept_from_all(record):
             return True
         return self._sieve is not None and not self._sieve.takes(record)
 
+    def _is_kept_from_all(self, record: LogRecord) -> bool:
+        if record.expunged_at is not None:
+            return True
+        return record.verdict is not None and record.verdict.is_withheld_from(self.id)
+
     def _skip(self, record: LogRecord) -> None:
-        by_verdict = record.verdict is not None and record.verdict.is_withheld_from(self.id)
-        if self._sieve is not None and not by_verdict:
+        if self._sieve is not None and not self._is_kept_from_all(record):
             self.filtered.note(record, self._sieve)
         self.cursor.settle(record.offset)
         self._touch()

@@ -25,7 +25,9 @@ class StoredLane:
     id: int
     lease: Lease
     cursor: Cursor
+    log_id: str | None
     filtered: Filtered
+    expired: int
     parked: list[Parked]
 
 
@@ -47,6 +49,7 @@ class Crew:
     exposure: Exposure
     may_send: Callable[[], bool]
     on_fault: Callable[[Lane, BaseException], None]
+    on_overtaken: Callable[[Lane], None]
     clock: Clock
     random: Random
 
@@ -58,6 +61,7 @@ class Crew:
             stored.cursor,
             stored.parked,
             stored.filtered,
+            expired=stored.expired,
             sieve=sieve,
             log=self.log,
             courier=self.courier,
@@ -65,6 +69,7 @@ class Crew:
             exposure=self.exposure,
             may_send=self.may_send,
             on_fault=self.on_fault,
+            on_overtaken=self.on_overtaken,
             clock=self.clock,
             random=self.random,
         )
@@ -88,7 +93,9 @@ async def stored_lanes(
                     row.id,
                     (row.partition_id, served[row.partition_id]),
                     Cursor.parse(row.next_offset, row.settled_above),
+                    row.log_id,
                     Filtered(row.filtered_count, row.last_filtered),
+                    row.expired_count,
                     [_parked(one, row) for one in parked],
                 )
             )

@@ -67,6 +67,17 @@ class PartitionReader:
             offset = page.next_offset
         return None
 
+    async def is_overtaken(self, page: Page, offset: int, cursor: Cursor) -> bool:
+        """Whether `page`, which was read at `offset`, begins behind events that retention took and are not settled."""
+        if (page.records[0].offset if page.records else page.next_offset) <= offset:
+            return False
+        while True:
+            try:
+                bounds = await self._log.bounds([self._partition_id])
+                return cursor.unsettled(offset, bounds[self._partition_id].start) > 0
+            except Unavailable as problem:
+                await self._pause(problem.detail)
+
     async def _pause(self, problem: str) -> None:
         logger.warning("log unavailable", partition=self._partition_id, problem=problem)
         await asyncio.sleep(self._pause_s)

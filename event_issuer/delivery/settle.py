@@ -48,6 +48,7 @@ class SettlingLane(Protocol):
     lease: Lease
     cursor: Cursor
     filtered: Filtered
+    expired: int
 
 
 @dataclass(slots=True)
@@ -86,7 +87,10 @@ class _Batch:
 
 
 class Settler:
-    """`epochs()` gives the leases last claimed; `on_lost` hears of those that are another process's now."""
+    """`epochs()` gives the leases last claimed; `on_lost` hears of those that are another process's now.
+
+    `on_dead_letters` hears after each batch which subscriptions have new ones.
+    """
 
     def __init__(
         self,
@@ -106,6 +110,7 @@ class Settler:
         self._pressing = asyncio.Event()
         self._full = asyncio.Event()
         self._writing = asyncio.Lock()
+        self.on_dead_letters: Callable[[set[int]], None] = _heard_by_nobody
 
     def add(self, lane: SettlingLane, attempt: Attempt) -> None:
         """An attempt has ended; the lane's cursor and parked events already say what follows from it."""
@@ -226,7 +231,12 @@ class Settler:
         self._tally.settled([attempt for _, attempt in batch.attempts], batch.parked.keys(), monotonic() - begun_s)
         for parked in batch.parked:
             parked.id = ids.get((parked.lane_id, parked.offset), parked.id)
+        self.on_dead_letters({one.subscription_id for one in batch.parked if one.dead_lettered_at is not None})
         self._exposure.give_back(len(batch.attempts))
+
+
+def _heard_by_nobody(subscription_ids: set[int]) -> None:
+    """Nobody asked to hear of new dead letters."""
 
 
 def _again(dialect: Dialect, batch: _Batch, work: Work[Result]) -> Work[Result]:
@@ -251,7 +261,7 @@ def _report(problem: Exception, batch: _Batch) -> None:
 
 def _lane_row(lane: SettlingLane) -> Row:
     cursor, filtered = lane.cursor, lane.filtered
-    return (lane.id, cursor.next_offset, cursor.settled_above(), filtered.count, filtered.last)
+    return (lane.id, cursor.next_offset, cursor.settled_above(), filtered.count, filtered.last, lane.expired)
 
 
 def _attempt_row(attempt: Attempt) -> Row:

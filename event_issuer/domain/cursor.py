@@ -53,6 +53,14 @@ class Cursor:
         ]
         return max(0, offset - self.next_offset - sum(above))
 
+    def unsettled(self, start: int, end: int) -> int:
+        """How many offsets with `start` ≤ offset < `end` are not settled."""
+        start = max(start, self.next_offset)
+        if start >= end:
+            return 0
+        ranges = zip(self._starts, self._ends, strict=True)
+        return end - start - sum(max(0, min(last, end) - max(first, start)) for first, last in ranges)
+
     def settle(self, offset: int) -> None:
         """Marks one offset; settling twice changes nothing."""
         if offset == self.next_offset:

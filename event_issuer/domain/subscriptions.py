@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Final
 
 from event_issuer.domain.errors import BadInput, Conflict
+from event_issuer.domain.position_loss import OnPositionLost
 from event_issuer.domain.time import Instant
 
 
@@ -150,7 +151,8 @@ class DeliverySettings:
 
     An event that is older than `retry_age_max_s` since its first failure is not tried again, and one that the endpoint
     refused not after `refused_attempts_max` attempts. With a `schema_version`, only those that keep this version of
-    their type's contract. Raises BadInput for a value out of its bounds.
+    their type's contract. `on_position_lost`: where it goes on when the log no longer has what it stands at. Raises
+    BadInput for a value out of its bounds.
     """
 
     max_in_flight: int
@@ -161,6 +163,7 @@ class DeliverySettings:
     refused_attempts_max: int = 3
     requests_per_second: float | None = None
     on_dead_letter: OnDeadLetter = OnDeadLetter.CONTINUE
+    on_position_lost: OnPositionLost = OnPositionLost.EARLIEST
 
     def __post_init__(self) -> None:
         _check("maxInFlight", self.max_in_flight, 1, MAX_IN_FLIGHT_MAX)
@@ -182,8 +185,9 @@ class DeliverySettings:
         """What an earlier program did not know of takes its default."""
         members = json.loads(text)
         members["retry_delays_s"] = tuple(members["retry_delays_s"])
-        if "on_dead_letter" in members:
-            members["on_dead_letter"] = OnDeadLetter(members["on_dead_letter"])
+        for name, words in (("on_dead_letter", OnDeadLetter), ("on_position_lost", OnPositionLost)):
+            if name in members:
+                members[name] = words(members[name])
         return cls(**members)
 
     def to_json(self) -> str:

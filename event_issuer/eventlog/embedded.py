@@ -31,6 +31,7 @@ from event_issuer.telemetry.metrics import Metrics
 
 LOAD_BYTES_MAX: Final = 4 * 1024 * 1024  # of data read at once; a page of large events comes in parts
 TRIM_BATCH: Final = 1_000  # rows per transaction, so that retention never holds up an append for long
+TRIM_BYTES_MAX: Final = 16 * 1024 * 1024  # and bytes: a large record is a long chain of pages to give back
 
 logger = structlog.get_logger(__name__)
 
@@ -113,7 +114,7 @@ class EmbeddedLog:
     async def bounds(self, partition_ids: Sequence[int]) -> dict[int, Bounds]:
         found: dict[int, Bounds] = {}
         for statement in sql.bounds(self._database.dialect, partition_ids):
-            found |= {row[0]: Bounds(row[1], row[2]) for row in await self._database.read(statement)}
+            found |= {row[0]: Bounds(*row[1:4]) for row in await self._database.read(statement)}
         return found
 
     async def notice(self, partition_ids: Sequence[int]) -> int:
@@ -131,16 +132,16 @@ class EmbeddedLog:
         return int(offset)
 
     async def trim(self, partition_id: int, before_offset: int) -> int:
-        removed = 0
-        while True:
-            batch = await self._database.run(sql.trim(partition_id, before_offset, TRIM_BATCH))
+        dialect, removed = self._database.dialect, 0
+        while batch := await self._database.run(
+            sql.trim(dialect, partition_id, before_offset, TRIM_BATCH, TRIM_BYTES_MAX)
+        ):
             removed += batch
-            if batch < TRIM_BATCH:
-                break
         for bounds in (await self.bounds([partition_id])).values():
             self._pages.notice(partition_id, bounds)
             self._pages.forget(partition_id, bounds.first)
-            await self._database.run(verdicts.forget(partition_id, bounds.first))
+            while await self._database.run(verdicts.forget(dialect, partition_id, bounds.first, TRIM_BATCH)):
+                pass  # batch by batch, too
         return removed
 
     def reload(self, partition_id: int) -> None:
@@ -153,7 +154,9 @@ class EmbeddedLog:
             raise NotFound(f"There is no partition {partition_id}.")
         first, next_offset = rows[0][:2]
         records = [
-            LogRecord(partition_id, row[2], row[3], row[4], CloudEvent(orjson.loads(row[5]), row[6]))
+            LogRecord(
+                partition_id, row[2], row[3], row[4], CloudEvent(orjson.loads(row[5]), row[6]), expunged_at=row[7]
+            )
             for row in rows
             if row[2] is not None
         ]

@@ -39,6 +39,7 @@ class LogRecord:
     verdict: Verdict | None = None  # on an event that came by another way than the API
     document: object = field(default=NOT_PARSED, compare=False, repr=False)
     origin: tuple[str, str] | None = None  # the recorded trace and span of its production, while it is in memory
+    expunged_at: Instant | None = None  # since then it has no data, and is not delivered
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +52,12 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """What a partition holds: offsets from `first` up to, but not with, `next`."""
+    """What a partition holds: offsets from `first` up to, but not with, `next`. Everything before `start` was trimmed;
+    between `start` and `first` there may be what compaction has taken."""
 
     first: int
     next: int
+    start: int = 0
 
 
 RECORD_OVERHEAD_BYTES: Final = 1_000  # what a record weighs beside its texts: objects, rendered headers

@@ -70,7 +70,7 @@ class Retention:
             before = max(before, row[0])
         forgotten = 0
         while True:
-            batch = await self._database.run(sql.forget_identities(before, TRIM_BATCH))
+            batch = await self._database.run(sql.forget_identities(self._database.dialect, before, TRIM_BATCH))
             forgotten += batch
             if batch < TRIM_BATCH:
                 return forgotten

@@ -11,6 +11,7 @@ from event_issuer.resolvers.deliveries import Deliveries
 from event_issuer.resolvers.event_types import EventTypes
 from event_issuer.resolvers.events import Events
 from event_issuer.resolvers.explaining import Explaining
+from event_issuer.resolvers.expunging import Expunging
 from event_issuer.resolvers.parked import ParkedEvents
 from event_issuer.resolvers.produce import Producing
 from event_issuer.resolvers.quarantine import Quarantine
@@ -31,6 +32,7 @@ class Operations:
     quarantine: Quarantine
     explaining: Explaining
     test_deliveries: TestDeliveries
+    expunging: Expunging
     log_id: str
     schema_urls: SchemaUrls
 

@@ -3,13 +3,15 @@
 import strawberry
 
 from event_issuer.db import tables
+from event_issuer.db.attempts import Criteria
 from event_issuer.domain import timings
+from event_issuer.domain.errors import BadInput
 from event_issuer.graphql import connections
 from event_issuer.graphql.context import Asked
 from event_issuer.graphql.enums import AttemptKind, AttemptOutcome
 from event_issuer.graphql.events import Event, event_at
 from event_issuer.graphql.fields import field
-from event_issuer.graphql.ids import encode_id
+from event_issuer.graphql.ids import encode_id, event_position
 from event_issuer.graphql.scalars import DateTime, Long, datetime_or_none
 from event_issuer.resolvers import deliveries
 
@@ -84,6 +86,28 @@ class DeliveryAttempt(connections.Node):
         return await event_at(info, self.row.partition_id, self.row.log_offset)
 
 
+@strawberry.input(description="Which attempts to list: all of these together.")
+class AttemptFilter:
+    outcome: AttemptOutcome | None = strawberry.field(default=None, description="Only those that ended so.")
+    kind: AttemptKind | None = strawberry.field(default=None, description="Only those that were sent for this.")
+    since: DateTime | None = strawberry.field(default=None, description="Only those sent then or later.")
+    until: DateTime | None = strawberry.field(default=None, description="Only those sent before then.")
+    event: strawberry.ID | None = strawberry.field(default=None, description="Only those that carried this event.")
+
+    def criteria(self, log_id: str) -> Criteria:
+        """Raises BadInput."""
+        position = None if self.event is None else event_position(self.event, log_id)
+        if self.event is not None and position is None:
+            raise BadInput(f"{self.event!r:.80} is no id of an event of this log.")
+        return Criteria(
+            outcome=self.outcome.value if self.outcome else None,
+            kind=self.kind.value if self.kind else None,
+            since=self.since,
+            until=self.until,
+            position=position,
+        )
+
+
 @strawberry.type(description="An event that failed: it waits for its next attempt, or is a dead letter.")
 class ParkedEvent(connections.Node):
     row: strawberry.Private[tables.ParkedEvent]
@@ -131,6 +155,12 @@ class Lag:
     last_filtered: str | None = strawberry.field(
         description="Which of them was the last, and the clause of the filter that held it back, or what it broke."
     )
+    dropped_dead_letters: Long = strawberry.field(
+        description="Dead letters that are no longer kept: they were too old, or too many."
+    )
+    expired: Long = strawberry.field(
+        description="Events that failed and became dead letters because the log no longer has them."
+    )
 
     @classmethod
     def of(cls, lag: deliveries.Lag) -> "Lag":
@@ -141,6 +171,8 @@ class Lag:
             dead_lettered=Long(lag.dead_lettered),
             filtered=Long(lag.filtered),
             last_filtered=lag.last_filtered,
+            dropped_dead_letters=Long(lag.dropped_dead_letters),
+            expired=Long(lag.expired),
         )
 
 

@@ -5,8 +5,9 @@ from typing import TypeVar
 import strawberry
 
 from event_issuer.domain import subscriptions
+from event_issuer.domain.position_loss import OnPositionLost
 from event_issuer.domain.subscriptions import DeliverySettings
-from event_issuer.graphql.enums import OnDeadLetter
+from event_issuer.graphql.enums import OnDeadLetter, OnPositionLostEnum
 from event_issuer.graphql.fields import maybe
 from event_issuer.resolvers.subscription_changes import UNSET, DeliveryChange, Maybe
 
@@ -35,6 +36,9 @@ class DeliverySettingsType:  # `DeliverySettings` is the domain's
     timeout_seconds: float = strawberry.field(description="For one request with its whole response.")
     retry: RetrySettings = strawberry.field(description="When a failed event is tried again.")
     on_dead_letter: OnDeadLetter = strawberry.field(description="What becomes of the key that a dead letter blocked.")
+    on_position_lost: OnPositionLostEnum = strawberry.field(
+        description="Where it goes on when the log no longer has what it stands at."
+    )
     schema_version: int | None = strawberry.field(
         description="Only events that keep this schema version of their type are sent; null for all."
     )
@@ -52,6 +56,7 @@ class DeliverySettingsType:  # `DeliverySettings` is the domain's
             timeout_seconds=settings.timeout_s,
             retry=retry,
             on_dead_letter=OnDeadLetter(settings.on_dead_letter.value),
+            on_position_lost=OnPositionLostEnum(settings.on_position_lost.value),
             schema_version=settings.schema_version,
         )
 
@@ -82,6 +87,11 @@ class DeliverySettingsInput:
     on_dead_letter: OnDeadLetter | None = strawberry.field(
         default=strawberry.UNSET, description="What becomes of the key that a dead letter blocked."
     )
+    on_position_lost: OnPositionLostEnum | None = strawberry.field(
+        default=strawberry.UNSET,
+        description="Where to go on when the log no longer has what the subscription stands at: retention was faster, "
+        "or the log was restored or made anew. EARLIEST unless said.",
+    )
     schema_version: int | None = strawberry.field(
         default=strawberry.UNSET,
         description="Send only events that keep this schema version, which each of the event types has; null for all.",
@@ -97,6 +107,7 @@ class DeliverySettingsInput:
             refused_attempts_max=self._of_retry("refused_attempts_max"),
             requests_per_second=maybe(self.requests_per_second),
             on_dead_letter=self._on_dead_letter(),
+            on_position_lost=self._on_position_lost(),
         )
 
     def _of_retry(self, name: str) -> Maybe[Value]:
@@ -112,3 +123,7 @@ class DeliverySettingsInput:
     def _on_dead_letter(self) -> Maybe[subscriptions.OnDeadLetter]:
         wish = maybe(self.on_dead_letter)
         return subscriptions.OnDeadLetter(wish.value) if isinstance(wish, OnDeadLetter) else wish
+
+    def _on_position_lost(self) -> Maybe[OnPositionLost]:
+        wish = maybe(self.on_position_lost)
+        return OnPositionLost(wish.value) if isinstance(wish, OnPositionLostEnum) else wish

@@ -4,7 +4,15 @@ from enum import Enum
 
 import strawberry
 
-from event_issuer.domain import access, compatibility, explaining, schema_changes, subscriptions, verdicts
+from event_issuer.domain import (
+    access,
+    compatibility,
+    explaining,
+    position_loss,
+    schema_changes,
+    subscriptions,
+    verdicts,
+)
 from event_issuer.eventlog import reading
 from event_issuer.graphql.fields import value
 from event_issuer.resolvers import produce
@@ -152,6 +160,13 @@ class AttemptKind(Enum):
     DELIVERY = value("DELIVERY", "To deliver an event.")
     PROBE = value("PROBE", "To see whether an endpoint that failed is back; the event spends no attempt on it.")
     TEST = value("TEST", "To try the endpoint with a test event, which is not in the log.")
+
+
+@strawberry.enum(name="OnPositionLost", description="Where a subscription goes on when the log lost its position.")
+class OnPositionLostEnum(Enum):
+    EARLIEST = value(position_loss.OnPositionLost.EARLIEST.value, "With the first event that is there (default).")
+    LATEST = value(position_loss.OnPositionLost.LATEST.value, "Behind the last event that is there.")
+    FAIL = value(position_loss.OnPositionLost.FAIL.value, "Nowhere: it is FAILED until its owner has decided.")
 
 
 @strawberry.enum(description="What came of a request.")

@@ -102,6 +102,9 @@ class Event(connections.Node):
     partitionkey: str | None = strawberry.field(description="Events of one key are in order.")
     recorded_at: DateTime = strawberry.field(description="When it came into the log.")
     schema_version: int | None = strawberry.field(description="The version of its contract that judged it.")
+    expunged_at: DateTime | None = strawberry.field(
+        description="Since when it has no data, because the operator has expunged it; it is not delivered any more."
+    )
 
     @classmethod
     def of(cls, record: LogRecord, log_id: str) -> "Event":
@@ -117,6 +120,7 @@ class Event(connections.Node):
             partitionkey=attributes.get("partitionkey"),
             recorded_at=DateTime(record.recorded_at),
             schema_version=record.schema_version,
+            expunged_at=datetime_or_none(record.expunged_at),
         )
 
     @field("The whole event in the JSON event format, its data as it came in.")
@@ -217,8 +221,10 @@ class EventConnection:
         return cls(edges=edges, page_info=info)
 
 
-async def event_at(info: Asked, partition_id: int, offset: int) -> Event | None:
-    """None where the event is gone, or not the caller's to consume."""
+async def event_at(info: Asked, partition_id: int | None, offset: int | None) -> Event | None:
+    """None where there is no position, the event is gone, or not the caller's to consume."""
+    if partition_id is None or offset is None:
+        return None
     record = await info.context.do.events.at(info.context.caller, partition_id, offset)
     return None if record is None else Event.of(record, info.context.do.log_id)
 

@@ -15,6 +15,7 @@ from event_issuer.graphql.events import (
     ProduceTombstoneInput,
     produced,
 )
+from event_issuer.graphql.expunging import ExpungeEventPayload, ToExpunge, expunge
 from event_issuer.graphql.fields import mutation
 from event_issuer.graphql.ids import existing_number
 from event_issuer.graphql.parked import ParkedEventsPayload, ParkedSelected
@@ -89,6 +90,10 @@ class Mutation:
     @mutation("Gives held events up: they are never delivered.")
     async def discard_quarantined_events(self, info: Asked, input: Selected) -> QuarantinePayload | None:
         return QuarantinePayload.of(await info.context.do.quarantine.discard(info.context.caller, input.selected()))
+
+    @mutation("Takes one event's data out of the log for good. For the operator: who may manage all access.")
+    async def expunge_event(self, info: Asked, input: ToExpunge) -> ExpungeEventPayload | None:
+        return await expunge(info, input)
 
     @mutation("Makes a subscription. Its endpoint is asked whether it wants to receive before the first event.")
     async def create_webhook_subscription(

@@ -6,6 +6,7 @@ from typing import Annotated, Final, TypeVar
 import strawberry
 
 from event_issuer.db import tables
+from event_issuer.db.attempts import ALL
 from event_issuer.domain import subscriptions as words
 from event_issuer.domain.credentials import ApiKeyHeader, BasicCredentials, Credentials
 from event_issuer.domain.paging import page_request
@@ -14,7 +15,7 @@ from event_issuer.eventlog.reading import StartFrom, StartPoint
 from event_issuer.graphql import connections
 from event_issuer.graphql.connections import After, Before, Connection, First, Last, connection
 from event_issuer.graphql.context import Asked
-from event_issuer.graphql.deliveries import DeliveryAttempt, Lag, ParkedEvent, SubscriptionError
+from event_issuer.graphql.deliveries import AttemptFilter, DeliveryAttempt, Lag, ParkedEvent, SubscriptionError
 from event_issuer.graphql.delivery_settings import DeliverySettingsInput, DeliverySettingsType
 from event_issuer.graphql.enums import ContentMode, Ordering, VerificationMethod, WebhookSubscriptionStatus
 from event_issuer.graphql.events import StartFromInput
@@ -94,10 +95,17 @@ class WebhookSubscription(connections.Node):
 
     @field("Its requests, the oldest first.")
     async def attempts(
-        self, info: Asked, first: First = None, after: After = None, last: Last = None, before: Before = None
+        self,
+        info: Asked,
+        first: First = None,
+        after: After = None,
+        last: Last = None,
+        before: Before = None,
+        filter: Annotated[AttemptFilter | None, strawberry.argument(description="Only some of them.")] = None,
     ) -> Connection[DeliveryAttempt] | None:
+        criteria = filter.criteria(info.context.do.log_id) if filter else ALL
         request = page_request(first, after, last, before)
-        found = await info.context.do.deliveries.attempts(info.context.caller, self.row.id, request)
+        found = await info.context.do.deliveries.attempts(info.context.caller, self.row.id, request, criteria)
         return connection(found, lambda row: row.id, DeliveryAttempt.of)
 
     @field("Its events that failed, the oldest first, dead letters among them.")

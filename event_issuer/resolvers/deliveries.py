@@ -2,8 +2,10 @@
 
 from dataclasses import dataclass
 
+from event_issuer.db import attempts as attempts_sql
 from event_issuer.db import deliveries as sql
 from event_issuer.db import subscriptions
+from event_issuer.db.attempts import ALL, Criteria
 from event_issuer.db.database import Database
 from event_issuer.db.tables import Attempt, ParkedEvent, Subscription
 from event_issuer.domain.access import Action, Caller
@@ -18,6 +20,7 @@ class Lag:
     """`events` are not yet settled; `seconds` is the age of the oldest of them, 0 when there is none.
 
     `filtered` were held back by the filter or the pinned schema version, the last one as `last_filtered` says.
+    `dropped_dead_letters` are not kept any more; `expired` left the log before they were delivered.
     """
 
     events: int
@@ -26,16 +29,20 @@ class Lag:
     dead_lettered: int
     filtered: int
     last_filtered: str | None
+    dropped_dead_letters: int
+    expired: int
 
 
 class Deliveries:
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database, self._clock = database, clock
 
-    async def attempts(self, caller: Caller, subscription_id: int, request: PageRequest) -> Slice[Attempt]:
+    async def attempts(
+        self, caller: Caller, subscription_id: int, request: PageRequest, criteria: Criteria = ALL
+    ) -> Slice[Attempt]:
         """The oldest first. Raises NotFound."""
         await self._authorise_owner(caller, subscription_id)
-        return await sql.attempts(subscription_id, request)
+        return await attempts_sql.page(self._database, subscription_id, request, criteria)
 
     async def parked_events(self, caller: Caller, subscription_id: int, request: PageRequest) -> Slice[ParkedEvent]:
         """The oldest first, dead letters among them. Raises NotFound."""
@@ -48,7 +55,7 @@ class Deliveries:
     async def attempt(self, caller: Caller, subscription_id: int, attempt_id: int) -> Attempt | None:
         """Raises NotFound for a subscription that is not there."""
         await self._authorise_owner(caller, subscription_id)
-        return await sql.attempt(subscription_id, attempt_id)
+        return await attempts_sql.one(subscription_id, attempt_id)
 
     async def parked_event(self, caller: Caller, subscription_id: int, parked_id: int) -> ParkedEvent | None:
         """Raises NotFound for a subscription that is not there."""
@@ -60,7 +67,7 @@ class Deliveries:
 
     async def lag(self, caller: Caller, subscription_id: int) -> Lag:
         """Raises NotFound."""
-        await self._authorise_owner(caller, subscription_id)
+        subscription = await self._authorise_owner(caller, subscription_id)
         events, oldest = 0, None
         for next_offset, settled_above, head, recorded_at in await sql.lanes_with_heads(
             self._database, subscription_id
@@ -70,8 +77,10 @@ class Deliveries:
                 oldest = recorded_at if oldest is None else min(oldest, recorded_at)
         parked, dead_lettered = await sql.parked_counts(self._database, subscription_id)
         filtered, last_filtered = await sql.filtered(self._database, subscription_id)
+        expired = await sql.expired(self._database, subscription_id)
         seconds = 0.0 if oldest is None else max(0, self._clock() - oldest) / SECOND_US
-        return Lag(events, seconds, parked, dead_lettered, filtered, last_filtered)
+        dropped = subscription.dropped_dead_letters
+        return Lag(events, seconds, parked, dead_lettered, filtered, last_filtered, dropped, expired)
 
     async def _authorise_owner(self, caller: Caller, subscription_id: int) -> Subscription:
         caller.authorise(Action.MANAGE_SUBSCRIPTIONS)

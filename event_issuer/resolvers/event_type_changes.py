@@ -18,6 +18,8 @@ from event_issuer.resolvers.subscription_changes import UNSET, Maybe, Unset, Val
 
 DESCRIPTION_LENGTH_MAX: Final = 4096
 RETENTION_MIN_S: Final = 60
+RETENTION_MAX_S: Final = 100 * 365 * 24 * 3600  # in microseconds it fits into 64 bits, beside the present
+RETENTION_BYTES_MAX: Final = 2**50
 MIGRATION_URL_LENGTH_MAX: Final = 1024  # becomes a header of each delivery, beside up to 6 KiB of the event's own
 ACTIVE: Final = "ACTIVE"
 DEPRECATED: Final = "DEPRECATED"
@@ -98,10 +100,10 @@ def check_description(text: str) -> None:
 
 
 def check_retention(seconds: int | None, bytes_: int | None) -> None:
-    if seconds is not None and seconds < RETENTION_MIN_S:
-        raise BadInput(f"Events are kept for {RETENTION_MIN_S} seconds or more, not {seconds}.")
-    if bytes_ is not None and bytes_ < 1:
-        raise BadInput(f"A partition keeps 1 byte or more, not {bytes_}.")
+    if seconds is not None and not RETENTION_MIN_S <= seconds <= RETENTION_MAX_S:
+        raise BadInput(f"retentionSeconds is {RETENTION_MIN_S} to {RETENTION_MAX_S}, not {seconds}.")
+    if bytes_ is not None and not 1 <= bytes_ <= RETENTION_BYTES_MAX:
+        raise BadInput(f"retentionBytes, of one partition, is 1 to {RETENTION_BYTES_MAX}, not {bytes_}.")
 
 
 def _check_migration_url(url: str | None) -> None:

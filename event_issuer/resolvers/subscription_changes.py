@@ -14,6 +14,7 @@ from event_issuer.db.subscriptions import CurrentSubscription, Decision
 from event_issuer.domain.credentials import ApiKeyHeader, BasicCredentials, Credentials
 from event_issuer.domain.errors import BadInput
 from event_issuer.domain.json_values import json_bytes
+from event_issuer.domain.position_loss import OnPositionLost
 from event_issuer.domain.subscriptions import Command, DeliverySettings, OnDeadLetter, Ordering, Status, transition
 from event_issuer.domain.time import Instant
 from event_issuer.egress.addresses import AddressRules
@@ -45,6 +46,7 @@ class DeliveryChange:
     refused_attempts_max: Maybe[int] = UNSET
     requests_per_second: Maybe[float] = UNSET
     on_dead_letter: Maybe[OnDeadLetter] = UNSET
+    on_position_lost: Maybe[OnPositionLost] = UNSET
 
     def applied(self, to: DeliverySettings, defaults: DeliverySettings) -> DeliverySettings:
         """Raises BadInput for a value out of its bounds."""

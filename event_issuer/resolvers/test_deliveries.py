@@ -11,7 +11,7 @@ from uuid import uuid4
 from event_issuer.contracts.catalogue import Catalogue, CatalogueEntry
 from event_issuer.contracts.trial import SchemaTrial
 from event_issuer.contracts.versions import Versions
-from event_issuer.db import deliveries, schemas, subscriptions
+from event_issuer.db import attempts, schemas, subscriptions
 from event_issuer.db import test_deliveries as sql
 from event_issuer.db.access import Audit
 from event_issuer.db.changes import ChangeFeed
@@ -101,7 +101,7 @@ class TestDeliveries:
     async def attempt(self, caller: Caller, row: TestDelivery) -> Attempt | None:
         """What came of a request that the caller was given; None as long as it is not sent, or once it was pruned."""
         caller.authorise(Action.MANAGE_SUBSCRIPTIONS)
-        return await deliveries.attempt(row.subscription_id, row.attempt_id) if _is_set(row.attempt_id) else None
+        return await attempts.one(row.subscription_id, row.attempt_id) if _is_set(row.attempt_id) else None
 
     def status(self, caller: Caller, row: TestDelivery) -> TestDeliveryStatus:
         """How far a request is that the caller was given."""

@@ -104,8 +104,14 @@ async def test_a_type_is_deprecated_and_taken_back(operator: Partner, issuer: Is
     ("given", "code", "message"),
     [
         ({"description": ""}, "BAD_USER_INPUT", "A description has 1 to 4096 characters, not 0."),
-        ({"retentionSeconds": 59}, "BAD_USER_INPUT", "Events are kept for 60 seconds or more, not 59."),
-        ({"retentionBytes": 0}, "BAD_USER_INPUT", "A partition keeps 1 byte or more, not 0."),
+        ({"retentionSeconds": 59}, "BAD_USER_INPUT", "retentionSeconds is 60 to 3153600000, not 59."),
+        ({"retentionSeconds": 2**60}, "BAD_USER_INPUT", f"retentionSeconds is 60 to 3153600000, not {2**60}."),
+        ({"retentionBytes": 0}, "BAD_USER_INPUT", f"retentionBytes, of one partition, is 1 to {2**50}, not 0."),
+        (
+            {"retentionBytes": 2**51},
+            "BAD_USER_INPUT",
+            f"retentionBytes, of one partition, is 1 to {2**50}, not {2**51}.",
+        ),
         ({"sunsetAt": SUNSET}, "BAD_USER_INPUT", "Only a DEPRECATED event type has a sunset"),
         ({"migrationUrl": MIGRATION}, "BAD_USER_INPUT", "Only a DEPRECATED event type has a sunset"),
         ({"status": "ACTIVE", "sunsetAt": SUNSET}, "BAD_USER_INPUT", "Only a DEPRECATED event type"),

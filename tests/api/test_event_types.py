@@ -76,7 +76,7 @@ async def test_the_schema_is_served_at_its_dataschema(
         ({"description": ""}, "BAD_USER_INPUT", "A description has 1 to 4096 characters, not 0."),
         ({"partitions": 0}, "BAD_USER_INPUT", "An event type has 1 to 64 partitions, not 0."),
         ({"partitions": 65}, "BAD_USER_INPUT", "An event type has 1 to 64 partitions, not 65."),
-        ({"retentionSeconds": 59}, "BAD_USER_INPUT", "Events are kept for 60 seconds or more, not 59."),
+        ({"retentionSeconds": 59}, "BAD_USER_INPUT", "retentionSeconds is 60 to 3153600000, not 59."),
         ({"schema": True}, "SCHEMA_INVALID", "A schema that can serve as a contract is a JSON object, not a boolean"),
         ({"schema": {"type": "nothing"}}, "SCHEMA_INVALID", '"nothing" is not valid'),
         ({"schema": {"$ref": "https://example.com/s"}}, "SCHEMA_INVALID", "leaves this document"),

@@ -66,6 +66,7 @@ async def test_the_tables_without_piccolo_are_alike_on_both_stores(database: Dat
         ("next_offset", "bigint", True),
         ("recorded_at_us", "bigint", True),
         ("kept_bytes", "bigint", True),
+        ("trimmed_to", "bigint", True),
     ]
     assert found["log_records"] == [
         ("partition_id", "bigint", True),
@@ -74,6 +75,7 @@ async def test_the_tables_without_piccolo_are_alike_on_both_stores(database: Dat
         ("schema_version", "integer", False),
         ("attributes", "blob", True),
         ("data", "blob", False),
+        ("expunged_at_us", "bigint", False),
     ]
 
 

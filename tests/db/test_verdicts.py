@@ -66,6 +66,7 @@ async def test_what_the_log_dropped_is_forgotten(database: Database) -> None:
     (partition_id,) = await add_partitions(database, 1)
     await judge(database, partition_id, 0, 4, broken(1, 3))
     await judge(database, partition_id, 6, 9, broken(7))
-    await database.run(sql.forget(partition_id, 4))
+    assert await database.run(sql.forget(database.dialect, partition_id, 4, 1)) is True
+    assert await database.run(sql.forget(database.dialect, partition_id, 4, 2)) is False
     assert await select(database, ROWS) == [(7, "HELD", '[["/a","type","no"]]')]
     assert await select(database, RANGES) == [(6, 9)]

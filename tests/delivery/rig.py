@@ -11,6 +11,7 @@ from event_issuer.delivery.exposure import Exposure
 from event_issuer.delivery.lane import Lane
 from event_issuer.delivery.leases import Lease, Leaser
 from event_issuer.delivery.opening import stored_lanes
+from event_issuer.delivery.position_losses import PositionLosses
 from event_issuer.delivery.settle import Settler
 from event_issuer.delivery.sieve import Sieve
 from event_issuer.egress.sender import Sender
@@ -35,6 +36,8 @@ class Rig:
         self.lost: list[frozenset[Lease]] = []
         self.faults: list[BaseException] = []
         self.metrics = Metrics()
+        self.overtaken: list[Lane] = []
+        self.losses = PositionLosses(self.database, world.log, owner, world.clock)
         self.settler = Settler(
             self.database, owner, self.leaser.epochs, self.exposure, world.clock, self.lost.append, self.metrics
         )
@@ -52,6 +55,8 @@ class Rig:
             subscription = self.world.activate(row)
             self.subscriptions.append(subscription)
             stored = await stored_lanes(self.world.database, subscription_id, served, subscription.now())
+            if await self.losses.settle(subscription_id, subscription.settings.on_position_lost, stored.lanes):
+                stored = await stored_lanes(self.world.database, subscription_id, served, subscription.now())
             for lane in sorted(stored.lanes, key=lambda lane: lane.lease):
                 self.lanes.append(
                     Lane(
@@ -61,6 +66,7 @@ class Rig:
                         lane.cursor,
                         lane.parked,
                         lane.filtered,
+                        expired=lane.expired,
                         sieve=self.sieves.get(lane.lease[0]),
                         log=self.log,
                         courier=self.courier,
@@ -68,6 +74,7 @@ class Rig:
                         exposure=self.exposure,
                         may_send=self.leaser.is_good,
                         on_fault=lambda lane, fault: self.faults.append(fault),
+                        on_overtaken=self.overtaken.append,
                         clock=self.world.clock,
                         random=random.Random(4),
                     )

@@ -261,7 +261,7 @@ async def test_a_lane_that_raises_is_opened_again_from_what_is_written(
     ids = await world.produce(partition_id, "a", "a", "b")
     subscription_id = await world.subscribe([partition_id])
     sender.script = failing(ids[0])
-    process.engine._log = BrokenLog(world.log)  # type: ignore[assignment]
+    process.engine._crew = replace(process.engine._crew, log=BrokenLog(world.log))  # type: ignore[arg-type]
     await process.step()
     await sender.asked(2)
     await until_idle()
@@ -269,7 +269,7 @@ async def test_a_lane_that_raises_is_opened_again_from_what_is_written(
     await until_idle()
     assert sender.event_ids == [ids[0], ids[2]]
 
-    process.engine._log = world.log
+    process.engine._crew = replace(process.engine._crew, log=world.log)
     await world.alter(subscription_id)  # as the pause's end does
     await process.step()
     await sender.asked(3)

@@ -7,12 +7,13 @@ from random import Random
 
 import pytest
 
-from event_issuer.delivery import handshake, upkeep
+from event_issuer.delivery import handshake
 from event_issuer.delivery.attempt import INTERNAL
 from event_issuer.delivery.outcome import Outcome, OutcomeKind
 from event_issuer.delivery.retry import SLOW_RETRY_S, next_attempt_at
 from event_issuer.domain.subscriptions import PARKED_MAX, STANDARD_RETRY_DELAYS_S, DeliverySettings
 from event_issuer.domain.time import SECOND_US
+from event_issuer.settings import DAY_S, Settings
 from tests.delivery.world import SETTINGS
 
 RETRY = Outcome(OutcomeKind.RETRY, 503)
@@ -91,6 +92,8 @@ def test_the_documents_print_the_bounds() -> None:
     assert f"`refusedAttemptsMax` attempts, {SETTINGS.refused_attempts_max} where nobody says" in words
     assert f"but not sooner than in {SLOW_RETRY_S / 60:g} min" in words
     assert f"A subscription may have {PARKED_MAX:,} parked events" in words
-    assert f"The newest {upkeep.ATTEMPTS_KEPT:,} attempts of a subscription are kept, for at most 30 days" in words
-    assert f"for 30 days (the newest {upkeep.DEAD_LETTERS_KEPT:,} of a subscription)" in words
-    assert upkeep.ATTEMPTS_KEPT_S == upkeep.DEAD_LETTERS_KEPT_S == 30 * upkeep.DAY_S
+    defaults = {name: field.default for name, field in Settings.model_fields.items()}
+    attempts_max, dead_letters_max = defaults["attempts_max"], defaults["dead_letters_max"]
+    assert f"The newest {attempts_max:,} attempts of a subscription are kept, for at most 30 days" in words
+    assert f"for 30 days (the newest {dead_letters_max:,} of a subscription)" in words
+    assert defaults["attempts_retention_s"] == defaults["dead_letters_retention_s"] == 30 * DAY_S

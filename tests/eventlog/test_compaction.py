@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from event_issuer.db.database import Database
+from event_issuer.db.expunging import Expunged, expunge
 from event_issuer.eventlog.compaction import LAG_S, SWEEP_EVERY_S, TOMBSTONE_KEPT_S, Compaction
 from event_issuer.eventlog.pages import PAGE_RECORDS
 from event_issuer.eventlog.protocol import Bounds
@@ -127,11 +128,11 @@ async def test_retention_goes_on_after_compaction(
     logs.clock.advance(LAG_S)
     assert await compaction.step() == 2
     assert await logs.log.trim(partition, 2) == 1
-    assert await logs.log.bounds([partition]) == {partition: Bounds(3, 6)}  # 2 had been compacted away
+    assert await logs.log.bounds([partition]) == {partition: Bounds(3, 6, 2)}  # 2 had been compacted away
     logs.clock.advance(100)
     bounds = RetentionBounds(events_s=10, events_bytes=None, identities_s=10**9, identities_max=10**9)
     assert await Retention(database, logs.log, logs.clock, bounds).step() == 3
-    assert await logs.log.bounds([partition]) == {partition: Bounds(6, 6)}
+    assert await logs.log.bounds([partition]) == {partition: Bounds(6, 6, 6)}
     assert await select(database, "SELECT kept_bytes FROM log_heads WHERE partition_id = $1", partition) == [(0,)]
 
 
@@ -145,3 +146,17 @@ async def test_two_processes_may_compact_at_once(
     assert await ids(await logs.another(), partition) == ["a499"]
     sizes = await select(database, SIZES, partition)
     assert await select(database, "SELECT kept_bytes FROM log_heads WHERE partition_id = $1", partition) == sizes
+
+
+async def test_what_was_expunged_is_no_tombstone(
+    logs: Logs, database: Database, partition: int, compaction: Compaction
+) -> None:
+    await append(logs, partition, ("a1", "a"), ("b1", "b"), ("-b", "b"))
+    expunged = await database.run(expunge(database.dialect, partition, 0, logs.clock.now))
+    assert expunged == Expunged("a1", "//trains", True, 0)
+    logs.log.reload(partition)
+    logs.clock.advance(LAG_S)
+    assert await compaction.step() == 1
+    logs.clock.advance(TOMBSTONE_KEPT_S + SWEEP_EVERY_S)
+    assert await compaction.step() == 1
+    assert await ids(logs.log, partition) == ["a1"]

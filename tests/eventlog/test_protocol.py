@@ -156,7 +156,7 @@ async def test_what_is_trimmed_is_skipped_and_the_rest_keeps_its_place(logs: Log
     assert await ids(other, partition_id) == [str(n) for n in range(700)]
     assert await logs.log.trim(partition_id, 600) == 600
     assert await logs.log.trim(partition_id, 600) == 0
-    assert await logs.log.bounds([partition_id]) == {partition_id: Bounds(600, 700)}
+    assert await logs.log.bounds([partition_id]) == {partition_id: Bounds(600, 700, 600)}
     for log in (logs.log, await logs.another()):
         for offset in (0, 300, 599, 600):
             found = await read_all(log, partition_id, offset)
@@ -170,7 +170,7 @@ async def test_trimming_takes_no_more_than_there_is(logs: Logs) -> None:
     await logs.log.append([record(partition_id, n) for n in range(10)])
     assert await logs.log.trim(partition_id, 0) == 0
     assert await logs.log.trim(partition_id, 1000) == 10
-    assert await logs.log.bounds([partition_id]) == {partition_id: Bounds(10, 10)}
+    assert await logs.log.bounds([partition_id]) == {partition_id: Bounds(10, 10, 10)}
     for log in (logs.log, await logs.another()):
         assert await log.read(partition_id, 3) == Page((), 10)
         assert await log.offset_at(partition_id, START) == 10

@@ -1,12 +1,16 @@
 """Retention: what goes by age and by bytes, and which identities are forgotten."""
 
 import asyncio
+from collections.abc import Callable
+from types import GeneratorType
+from typing import Any, cast
 
 import pytest
 
 from event_issuer.db.database import Database, open_database
+from event_issuer.db.work import Work
 from event_issuer.domain.records import AppendStatus
-from event_issuer.eventlog.embedded import TRIM_BATCH, EmbeddedLog
+from event_issuer.eventlog.embedded import TRIM_BATCH, TRIM_BYTES_MAX, EmbeddedLog
 from event_issuer.eventlog.protocol import Bounds
 from event_issuer.eventlog.retention import Retention, RetentionBounds
 from tests.db.rows import add_partitions, select
@@ -46,7 +50,7 @@ async def test_events_go_by_the_age_that_their_type_or_the_default_says(logs: Lo
     assert await keeping.step() == 40 + 20
     assert await keeping.step() == 0
     bounds = await logs.log.bounds([short, default, long])
-    assert list(bounds.values()) == [Bounds(40, 50), Bounds(20, 50), Bounds(0, 50)]
+    assert list(bounds.values()) == [Bounds(40, 50, 40), Bounds(20, 50, 20), Bounds(0, 50)]
     assert await ids(logs.log, short) == [f"{short}-{second}" for second in range(400, 500, 10)]
 
 
@@ -89,7 +93,8 @@ async def test_all_of_a_partition_may_go(logs: Logs, database: Database) -> None
     await logs.log.append([record(partition_id, n) for n in range(2 * TRIM_BATCH + 1)])
     logs.clock.advance(101)
     assert await retention(logs, database).step() == 2 * TRIM_BATCH + 1
-    assert await logs.log.bounds([partition_id]) == {partition_id: Bounds(2 * TRIM_BATCH + 1, 2 * TRIM_BATCH + 1)}
+    everything = 2 * TRIM_BATCH + 1
+    assert await logs.log.bounds([partition_id]) == {partition_id: Bounds(everything, everything, everything)}
     assert await ids(logs.log, partition_id) == []
     assert await retention(logs, database).step() == 0
 
@@ -150,7 +155,7 @@ async def test_two_processes_may_retain_at_once(logs: Logs, database: Database) 
     await asyncio.gather(*(keeping.step() for keeping in both))
     while sum([await keeping.step() for keeping in both]):
         pass
-    assert await logs.log.bounds([partition_id]) == {partition_id: Bounds(2_500, 2_500)}
+    assert await logs.log.bounds([partition_id]) == {partition_id: Bounds(2_500, 2_500, 2_500)}
     assert await select(database, "SELECT kept_bytes FROM log_heads") == [(0,)]
     assert await select(database, "SELECT COUNT(*) FROM log_records") == [(0,)]
     assert await select(database, "SELECT COUNT(*) FROM dedupe_entries") == [(0,)]
@@ -174,3 +179,60 @@ async def test_retention_goes_on_while_the_database_is_away(logs: Logs, database
     running.cancel()
     with pytest.raises(asyncio.CancelledError):
         await running
+
+
+class Watched:
+    """The database, which notes the name of each transaction as it begins and what it gave; `on_first` is called at the
+    first of trimming."""
+
+    def __init__(self, inner: Database) -> None:
+        self.dialect, self.read = inner.dialect, inner.read
+        self.begun: list[str] = []
+        self.trimmed: list[int] = []
+        self.on_first: Callable[[], None] = lambda: None
+        self._inner = inner
+
+    async def run(self, work: Work[Any]) -> Any:
+        name = cast("GeneratorType[Any, Any, Any]", work).__name__
+        self.begun.append(name)
+        if name == "trim" and self.begun.count("trim") == 1:
+            self.on_first()
+        result = await self._inner.run(work)
+        if name == "trim":
+            self.trimmed.append(result)
+        return result
+
+
+async def watched(logs: Logs, database: Database) -> tuple[Watched, EmbeddedLog]:
+    watching = Watched(database)
+    return watching, await logs.open(cast(Database, watching))
+
+
+async def test_trimming_goes_in_batches_and_an_append_comes_in_between(logs: Logs, database: Database) -> None:
+    (partition_id,) = await add_partitions(database, 1, retention_s=100)
+    watching, log = await watched(logs, database)
+    await log.append([record(partition_id, n) for n in range(4 * TRIM_BATCH + 7)])
+    logs.clock.advance(101)
+    appending: list[asyncio.Task[object]] = []
+    watching.on_first = lambda: appending.append(asyncio.ensure_future(log.append([record(partition_id, "new")])))
+    watching.begun.clear()
+    keeping = Retention(database, log, logs.clock, RetentionBounds(None, None, LONG_S, MANY))
+    assert await keeping.step() == 4 * TRIM_BATCH + 7
+    assert watching.trimmed == [TRIM_BATCH] * 4 + [7, 0]
+    assert watching.begun[0] == "trim"
+    assert "append_group" in watching.begun[1:3]  # behind one batch, not behind all
+    await appending[0]
+    assert await ids(log, partition_id) == ["new"]
+
+
+async def test_large_records_are_trimmed_by_their_bytes(logs: Logs, database: Database) -> None:
+    (partition_id,) = await add_partitions(database, 1, retention_s=100)
+    watching, log = await watched(logs, database)
+    third = bytes(TRIM_BYTES_MAX // 3)  # two of them fit, with their attributes
+    await log.append([record(partition_id, n, third) for n in range(5)])
+    await log.append([record(partition_id, "huge", bytes(TRIM_BYTES_MAX)), record(partition_id, "small")])
+    logs.clock.advance(101)
+    keeping = Retention(database, log, logs.clock, RetentionBounds(None, None, LONG_S, MANY))
+    assert await keeping.step() == 7
+    assert watching.trimmed == [2, 2, 1, 1, 1, 0]
+    assert await select(database, "SELECT kept_bytes, first_offset, trimmed_to FROM log_heads") == [(0, 7, 7)]
