@@ -5,15 +5,17 @@ nothing from the store.
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Final
 
 import orjson
 import structlog
 
+from event_issuer.db import dedupe, verdicts
 from event_issuer.db import log as sql
-from event_issuer.db import verdicts
 from event_issuer.db.database import Database
-from event_issuer.domain.errors import NotFound
+from event_issuer.db.identity_index import IdentityIndex
+from event_issuer.domain.errors import NotFound, Unavailable
 from event_issuer.domain.events import CloudEvent
 from event_issuer.domain.records import Appended, AppendStatus, NewRecord
 from event_issuer.domain.time import Clock, Instant
@@ -45,6 +47,7 @@ class EmbeddedLog:
         self._database = database
         self._clock = clock
         self._groups = GroupCommit(self._append_now)
+        self._identities = IdentityIndex()
         self._listeners: list[HeadListener] = []
         self._pages = PageCache(self._load, clock, self._announce, bytes_max=cache_bytes_max)
 
@@ -56,6 +59,9 @@ class EmbeddedLog:
 
     async def run(self) -> None:
         """Writes what is appended until cancelled; what is still waiting then is refused as Unavailable."""
+        with suppress(Unavailable):  # else the first append does it all at once, and holds up other writers
+            while not await self._database.run(dedupe.update(self._database.dialect, self._identities)):
+                pass
         await self._groups.run()
 
     async def step(self) -> int:
@@ -63,7 +69,8 @@ class EmbeddedLog:
         return await self._groups.step()
 
     async def _append_now(self, records: Sequence[NewRecord]) -> Sequence[Appended]:
-        appended = await self._database.run(sql.append_group(self._database.dialect, records, self._clock()))
+        work = sql.append_group(self._database.dialect, records, self._clock(), self._identities)
+        appended = await self._database.run(work)
         try:
             self._publish(records, appended)
         except Exception:  # a fault of ours, but the events are in the log, and that is what was asked
