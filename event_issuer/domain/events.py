@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from event_issuer.domain.errors import BadInput, Violation
@@ -39,6 +40,12 @@ _URI_REFERENCE = re.compile(
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*:.")
 _TIME = re.compile(
     r"(\d{4}-\d\d-\d\d)[Tt](\d\d:\d\d:)([0-5]\d|60)(\.\d+)?([Zz]|[+-](?:[01]\d|2[0-3]):[0-5]\d)", re.ASCII
+)
+# Times that need no calendar: no leap second, no 29th of February.
+_DAY = r"(?:0[13578]|1[02])-(?:0[1-9]|[12]\d|3[01])|(?:0[469]|11)-(?:0[1-9]|[12]\d|30)|02-(?:0[1-9]|1\d|2[0-8])"
+_PLAIN_TIME = re.compile(
+    rf"(?!0000)\d{{4}}-(?:{_DAY})T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d+)?(?:Z|[+-](?:[01]\d|2[0-3]):[0-5]\d)",
+    re.ASCII,
 )
 # RFC 6838 §4.2 and RFC 2045 §5.1. All of it is ASCII: it becomes a header as it is.
 _TOKEN = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
@@ -107,6 +114,7 @@ def malformed(violations: Sequence[Violation]) -> BadInput:
     return BadInput(f"The CloudEvent is not well formed: {violations[0].message}{more}", violations=violations)
 
 
+@lru_cache(maxsize=1_024)  # of the few types that there are; a type is at most `VALUE_LENGTH_MAX` long
 def is_json(datacontenttype: str | None) -> bool:
     """JSON event format §3.1: absent means application/json; `*/json` and `*/*+json` are JSON in any case."""
     return datacontenttype is None or _JSON_MEDIA_TYPE.fullmatch(datacontenttype) is not None
@@ -140,6 +148,59 @@ def read_attributes(members: Mapping[str, object]) -> tuple[dict[str, str], list
         message = f"All attributes together have {length} characters; at most {ATTRIBUTES_LENGTH_MAX} are allowed."
         found.append(violation("", "attributes", message))
     return attributes, found
+
+
+def are_plain_attributes(members: Mapping[str, object]) -> bool:
+    """Whether these are the attributes of an event with JSON data in UTF-8 as they stand, by a quick look.
+
+    False may also mean that it takes a closer one: `read_attributes` has the rules, and says what is wrong.
+    """
+    values = members.values()
+    names = tuple(members)
+    if names not in _plain_names and not _are_plain_names(names):
+        return False
+    try:
+        text = "".join(values)  # type: ignore[arg-type]  # what is no string raises
+    except TypeError:
+        return False
+    if len(text) > VALUE_LENGTH_MAX or not text.isprintable() or not all(values):
+        return False
+    strings: Mapping[str, str] = members  # type: ignore[assignment]  # they have been joined
+    get = strings.get
+    time, dataschema = get("time"), get("dataschema")
+    return (
+        strings["specversion"] == "1.0"
+        and (strings["source"] in _accepted["source"] or _URI_REFERENCE.fullmatch(strings["source"]) is not None)
+        and (time is None or _PLAIN_TIME.fullmatch(time) is not None)
+        and (dataschema is None or dataschema in _accepted["dataschema"])
+        and _is_plain_type(get("datacontenttype"))
+    )
+
+
+@lru_cache(maxsize=1_024)
+def _is_plain_type(datacontenttype: str | None) -> bool:
+    if datacontenttype is None:
+        return True
+    return (
+        _MEDIA_TYPE.fullmatch(datacontenttype) is not None
+        and is_json(datacontenttype)
+        and (_charset_of(datacontenttype) or "utf-8") in _UTF_8
+    )
+
+
+def _are_plain_names(names: tuple[str, ...]) -> bool:
+    """Whether attributes may have these names, within all bounds: remembered, for they are the same in most events."""
+    right = all(_NAME.fullmatch(name) is not None and len(name) <= NAME_LENGTH_MAX for name in names)
+    is_short = sum(map(len, names)) <= ATTRIBUTES_LENGTH_MAX - VALUE_LENGTH_MAX and len(names) <= ATTRIBUTES_MAX
+    if not right or not is_short or not _REQUIRED.issubset(names) or "data" in names:
+        return False
+    if len(_plain_names) >= _ACCEPTED_MAX:
+        _plain_names.clear()
+    _plain_names.add(names)
+    return True
+
+
+_plain_names: Final[set[tuple[str, ...]]] = set()
 
 
 DATA_MEMBERS: Final = ("data", "data_base64")
@@ -247,10 +308,18 @@ _CHECKS: Final[dict[str, Callable[[str, str], None]]] = {
 
 def agrees_with_utf8(datacontenttype: str | None, data: bytes) -> bool:
     """Whether the `charset` of the type, if it has one, agrees with UTF-8 on these bytes."""
+    charset = _charset_of(datacontenttype)
+    return charset is None or charset in _UTF_8 or (charset == "us-ascii" and data.isascii())
+
+
+_UTF_8: Final = ("utf-8", "utf8")
+
+
+@lru_cache(maxsize=1_024)
+def _charset_of(datacontenttype: str | None) -> str | None:
+    """The `charset` of the type in lower case, if it has one."""
     charset = _CHARSET.search(datacontenttype or "")
-    if charset is None or charset[1].lower() in ("utf-8", "utf8"):
-        return True
-    return charset[1].lower() == "us-ascii" and data.isascii()
+    return None if charset is None else charset[1].lower()
 
 
 def shown(value: object) -> str:
