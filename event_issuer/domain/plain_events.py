@@ -55,15 +55,12 @@ def _read_slice(values: Sequence[object]) -> Sequence[ReadEvent | None]:
         return none
     if len(documents) != len(values) or not is_same_text(printed, text):
         return none
-    return list(map(_plain, documents, parts))
-
-
-def _plain(members: dict[str, object], part: _Part) -> ReadEvent | None:
-    data = bytes(part.data)
-    document = members.pop("data", None)
-    if not data or not are_plain_attributes(members):
-        return None
-    return ReadEvent(CloudEvent(members, data), document)  # type: ignore[arg-type]  # all are strings
+    datas = [bytes(part.data) for part in parts]
+    bodies = [members.pop("data", None) for members in documents]
+    return [
+        ReadEvent(CloudEvent(members, data), body) if is_plain and data else None
+        for members, data, body, is_plain in zip(documents, datas, bodies, are_plain_attributes(documents), strict=True)
+    ]
 
 
 def _wrapped(documents: object) -> object:

@@ -195,3 +195,15 @@ def test_one_that_is_not_plain_leaves_the_other_slices_alone() -> None:
 def test_values_that_are_no_text_are_not_plain() -> None:
     assert list(read_plain([members(data={})] * PLAIN_MIN)) == [None] * PLAIN_MIN
     assert list(read_plain([])) == []
+
+
+def test_one_whose_attributes_are_not_plain_is_alone_in_that() -> None:
+    kinds: list[dict[str, object]] = [{}, {"subject": "s"}, {"ext1": "x", "subject": "s"}, {"ext2": "x"}, {"ext3": "x"}]
+    for count in (1, 2, len(kinds)):  # of kinds: as few as are looked at together, and more
+        texts = [Raw(text_of(b"{}", **kinds[n % count])) for n in range(40)]
+        odd = {7: {"id": "\u0085"}, 8: {"id": ""}, 9: {"id": "i" * 2_048}, 10: {"id": 7}, 12: {"source": "a b"}}
+        for index, others in odd.items():
+            texts[index] = Raw(json.dumps(members(**others, data={}), ensure_ascii=False).encode())
+        found = list(read_plain(texts))
+        assert [index for index, plain in enumerate(found) if plain is None] == list(odd)
+        agrees([text for index, text in enumerate(texts) if index not in odd], [one for one in found if one])
