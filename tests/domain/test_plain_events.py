@@ -201,7 +201,13 @@ def test_one_whose_attributes_are_not_plain_is_alone_in_that() -> None:
     kinds: list[dict[str, object]] = [{}, {"subject": "s"}, {"ext1": "x", "subject": "s"}, {"ext2": "x"}, {"ext3": "x"}]
     for count in (1, 2, len(kinds)):  # of kinds: as few as are looked at together, and more
         texts = [Raw(text_of(b"{}", **kinds[n % count])) for n in range(40)]
-        odd = {7: {"id": "\u0085"}, 8: {"id": ""}, 9: {"id": "i" * 2_048}, 10: {"id": 7}, 12: {"source": "a b"}}
+        odd: dict[int, dict[str, object]] = {
+            7: {"id": "\u0085"},
+            8: {"id": ""},
+            9: {"id": "i" * 2_048},
+            10: {"id": 7},
+            12: {"source": "a b"},
+        }
         for index, others in odd.items():
             texts[index] = Raw(json.dumps(members(**others, data={}), ensure_ascii=False).encode())
         found = list(read_plain(texts))
