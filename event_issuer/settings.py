@@ -101,7 +101,8 @@ class Settings(BaseSettings):
     dedupe_entries_max: int = Field(
         10_000_000,
         ge=1000,
-        description="Events remembered for deduplication, about 150 bytes each; the oldest go first.",
+        description="Events remembered for deduplication, about 150 bytes each (SQLite: some 60, and 8 to 16 of memory "
+        "in each process that takes events); the oldest go first.",
     )
     retention_s: int | None = Field(
         7 * DAY_S, ge=60, description="How long events stay in the log where their type does not say, in seconds."

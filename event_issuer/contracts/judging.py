@@ -15,7 +15,7 @@ from event_issuer.db import verdicts as sql
 from event_issuer.db.database import Database
 from event_issuer.domain.contracts import Contract
 from event_issuer.domain.errors import NotFound, Violation
-from event_issuer.domain.events import CloudEvent, read_attributes
+from event_issuer.domain.events import CloudEvent, is_json, read_attributes
 from event_issuer.domain.json_format import document_of
 from event_issuer.domain.time import Clock
 from event_issuer.domain.verdicts import Standing, ValidationMode, Verdict
@@ -93,7 +93,7 @@ def data_violations(
         return (Violation("", "required", "The event has no data; its contract asks for a document."),)
     if len(data) > data_bytes_max:
         return (Violation("", "size", f"The data has {len(data)} bytes; at most {data_bytes_max} are taken."),)
-    if event.has_json_data:
+    if is_json(event.attributes.get("datacontenttype")):  # not the property: this is asked per event of a batch
         return () if entry.contract.accepts(document) else entry.contract.violations(document)
     return () if entry.contract.accepts(event.string) else (_no_string(event), *entry.contract.violations(event.string))
 

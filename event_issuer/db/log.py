@@ -6,9 +6,9 @@ in id order before it reads their heads, so that offsets are gap-free and become
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from operator import itemgetter
-from typing import TypeAlias
 
+from event_issuer.db import dedupe
+from event_issuer.db.identity_index import IdentityIndex
 from event_issuer.db.work import Dialect, Row, Statement, Work, batches, insertion, numbers, rows_cte
 from event_issuer.domain.errors import NotFound
 from event_issuer.domain.records import Appended, AppendStatus, NewRecord
@@ -22,8 +22,6 @@ class _Head:
     added_bytes: int = 0
 
 
-_Known: TypeAlias = dict[bytes, tuple[bytes, int, int, Instant]]  # identity → content, partition, offset, recorded at
-
 _RECORDS = {
     "partition_id": "bigint",
     "log_offset": "bigint",
@@ -32,27 +30,23 @@ _RECORDS = {
     "attributes": "bytea",
     "data": "bytea",
 }
-_DEDUPE = {
-    "identity_digest": "bytea",
-    "content_digest": "bytea",
-    "partition_id": "bigint",
-    "log_offset": "bigint",
-    "recorded_at_us": "bigint",
-}
 _HEADS = {"partition_id": "bigint", "next_offset": "bigint", "recorded_at_us": "bigint", "added_bytes": "bigint"}
 _PARTITION = {"partition_id": "bigint"}
-_IDENTITY = {"identity_digest": "bytea"}
 
 SIZE = "LENGTH(attributes) + COALESCE(LENGTH(data), 0)"  # what a record counts for retention and for a page
 
 
-def append_group(dialect: Dialect, records: Sequence[NewRecord], now: Instant) -> Work[list[Appended]]:
+def append_group(
+    dialect: Dialect, records: Sequence[NewRecord], now: Instant, index: IdentityIndex
+) -> Work[list[Appended]]:
     """Appends what is new, in order; one outcome per record. `recordedAt` never goes backwards in a partition.
 
-    Raises NotFound for a partition that is not there.
+    `index` is kept from group to group, each of which is a transaction of its own. Raises NotFound for a partition that
+    is not there.
     """
     heads = yield from _locked_heads(dialect, {record.partition_id for record in records})
-    known = yield from _known_identities(dialect, records)
+    identities = [record.identity_digest for record in records if record.identity_digest is not None]
+    known = yield from dedupe.known_among(dialect, index, identities)
     appended: list[Appended] = []
     log_rows: list[Row] = []
     dedupe_rows: list[Row] = []
@@ -77,9 +71,7 @@ def append_group(dialect: Dialect, records: Sequence[NewRecord], now: Instant) -
             dedupe_rows.append((identity, record.content_digest, partition_id, offset, recorded_at))
     for part in batches(_RECORDS, log_rows):
         yield insertion(dialect, "log_records", _RECORDS, part)
-    dedupe_rows.sort(key=itemgetter(0))  # in the order of the table, so that neighbours are on one page
-    for part in batches(_DEDUPE, dedupe_rows):
-        yield insertion(dialect, "dedupe_entries", _DEDUPE, part)
+    yield from dedupe.remember(dialect, dedupe_rows)
     yield from _move_heads(dialect, heads)
     return appended
 
@@ -100,36 +92,6 @@ def _locked_heads(dialect: Dialect, partition_ids: Iterable[int]) -> Work[dict[i
         if missing:
             raise NotFound(f"There is no partition {missing[0]}.")
     return heads
-
-
-def _known_identities(dialect: Dialect, records: Sequence[NewRecord]) -> Work[_Known]:
-    known: _Known = {}
-    identities = [(record.identity_digest,) for record in records if record.identity_digest is not None]
-    for part in batches(_IDENTITY, identities):
-        asked = rows_cte(dialect, "asked", _IDENTITY, part)
-        rows = yield Statement(
-            f"{asked.sql} SELECT entries.identity_digest, content_digest, partition_id, log_offset, recorded_at_us "
-            "FROM asked JOIN dedupe_entries AS entries ON entries.identity_digest = asked.identity_digest",
-            asked.args,
-        )
-        known |= {row[0]: (row[1], row[2], row[3], row[4]) for row in rows}
-    return known
-
-
-def places_of(dialect: Dialect, identities: Sequence[bytes]) -> list[Statement]:
-    """Statements whose rows are (recorded_at_us, partition_id, log_offset) of the events with these identities that
-    are remembered for deduplication."""
-    statements = []
-    for part in batches(_IDENTITY, [(identity,) for identity in identities]):
-        asked = rows_cte(dialect, "asked", _IDENTITY, part)
-        statements.append(
-            Statement(
-                f"{asked.sql} SELECT recorded_at_us, partition_id, log_offset FROM asked "
-                "JOIN dedupe_entries AS entries ON entries.identity_digest = asked.identity_digest",
-                asked.args,
-            )
-        )
-    return statements
 
 
 def _move_heads(dialect: Dialect, heads: dict[int, _Head]) -> Work[None]:

@@ -1,7 +1,7 @@
-"""The SQL of retention: which partitions hold too much, from where on a partition may stay, and the dedupe window."""
+"""The SQL of retention: which partitions hold too much, and from where on a partition may stay."""
 
 from event_issuer.db.log import SIZE
-from event_issuer.db.work import Dialect, Statement, Work, removal
+from event_issuer.db.work import Statement
 from event_issuer.domain.time import SECOND_US, Instant
 
 
@@ -34,19 +34,3 @@ def offset_freeing(partition_id: int, excess_bytes: int, count_max: int) -> Stat
         ") AS oldest) AS running",
         (partition_id, excess_bytes, count_max),
     )
-
-
-def oldest_of_newest(count: int) -> Statement:
-    """When the oldest of the `count` newest dedupe entries was recorded; no row while there are fewer."""
-    return Statement(
-        "SELECT recorded_at_us FROM dedupe_entries ORDER BY recorded_at_us DESC LIMIT 1 OFFSET $1", (count - 1,)
-    )
-
-
-def forget_identities(dialect: Dialect, before: Instant, count_max: int) -> Work[int]:
-    """Ends the dedupe window of up to `count_max` entries recorded before `before`; the number forgotten."""
-    delete = (
-        "DELETE FROM dedupe_entries WHERE identity_digest IN (SELECT identity_digest FROM dedupe_entries "
-        "WHERE recorded_at_us < $1 ORDER BY recorded_at_us LIMIT $2)"
-    )
-    return (yield from removal(dialect, Statement(delete, (before, count_max))))

@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from event_issuer.domain.errors import BadInput, Violation
@@ -39,6 +40,12 @@ _URI_REFERENCE = re.compile(
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*:.")
 _TIME = re.compile(
     r"(\d{4}-\d\d-\d\d)[Tt](\d\d:\d\d:)([0-5]\d|60)(\.\d+)?([Zz]|[+-](?:[01]\d|2[0-3]):[0-5]\d)", re.ASCII
+)
+# Times that need no calendar: no leap second, no 29th of February.
+_DAY = r"(?:0[13578]|1[02])-(?:0[1-9]|[12]\d|3[01])|(?:0[469]|11)-(?:0[1-9]|[12]\d|30)|02-(?:0[1-9]|1\d|2[0-8])"
+_PLAIN_TIME = re.compile(
+    rf"(?!0000)\d{{4}}-(?:{_DAY})T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d+)?(?:Z|[+-](?:[01]\d|2[0-3]):[0-5]\d)",
+    re.ASCII,
 )
 # RFC 6838 §4.2 and RFC 2045 §5.1. All of it is ASCII: it becomes a header as it is.
 _TOKEN = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
@@ -107,6 +114,7 @@ def malformed(violations: Sequence[Violation]) -> BadInput:
     return BadInput(f"The CloudEvent is not well formed: {violations[0].message}{more}", violations=violations)
 
 
+@lru_cache(maxsize=1_024)  # of the few types that there are; a type is at most `VALUE_LENGTH_MAX` long
 def is_json(datacontenttype: str | None) -> bool:
     """JSON event format §3.1: absent means application/json; `*/json` and `*/*+json` are JSON in any case."""
     return datacontenttype is None or _JSON_MEDIA_TYPE.fullmatch(datacontenttype) is not None
@@ -142,12 +150,82 @@ def read_attributes(members: Mapping[str, object]) -> tuple[dict[str, str], list
     return attributes, found
 
 
+def are_plain_attributes(events: Sequence[Mapping[str, object]]) -> list[bool]:
+    """Which of these are the attributes of an event with JSON data in UTF-8 as they stand, by a quick look.
+
+    False may also mean that it takes a closer one: `read_attributes` has the rules, and says what is wrong.
+    """
+    kinds = set(map(tuple, events))
+    if len(kinds) > _KINDS_MAX:
+        return [_are_plain(tuple(event), [event]) for event in events]
+    plain = {kind for kind in kinds if _are_plain(kind, [event for event in events if tuple(event) == kind])}
+    if plain == kinds:
+        return [True] * len(events)
+    return [tuple(event) in plain or _are_plain(tuple(event), [event]) for event in events]
+
+
+_KINDS_MAX: Final = 4  # each is looked for among all events; the attributes of most batches are the same
+
+
+def _are_plain(names: tuple[str, ...], events: Sequence[Mapping[str, object]]) -> bool:
+    """Whether all of these, which have the same names, are plain: told attribute by attribute, a column at a time."""
+    if names not in _plain_names and not _are_plain_names(names):
+        return False
+    length = 0
+    for name, column in zip(names, zip(*[event.values() for event in events], strict=True), strict=True):
+        try:
+            text = "".join(column)
+        except TypeError:  # what is no string
+            return False
+        if not all(column) or not text.isprintable():
+            return False
+        if name in _PLAIN_CHECKS and not all(map(_PLAIN_CHECKS[name], set(column))):
+            return False
+        length += max(map(len, column))
+    return length <= VALUE_LENGTH_MAX
+
+
+@lru_cache(maxsize=1_024)
+def _is_plain_type(datacontenttype: str | None) -> bool:
+    if datacontenttype is None:
+        return True
+    return (
+        _MEDIA_TYPE.fullmatch(datacontenttype) is not None
+        and is_json(datacontenttype)
+        and (_charset_of(datacontenttype) or "utf-8") in _UTF_8
+    )
+
+
+def _are_plain_names(names: tuple[str, ...]) -> bool:
+    """Whether attributes may have these names, within all bounds: remembered, for they are the same in most events."""
+    right = all(_NAME.fullmatch(name) is not None and len(name) <= NAME_LENGTH_MAX for name in names)
+    is_short = sum(map(len, names)) <= ATTRIBUTES_LENGTH_MAX - VALUE_LENGTH_MAX and len(names) <= ATTRIBUTES_MAX
+    if not right or not is_short or not _REQUIRED.issubset(names) or "data" in names:
+        return False
+    if len(_plain_names) >= _ACCEPTED_MAX:
+        _plain_names.clear()
+    _plain_names.add(names)
+    return True
+
+
+_plain_names: Final[set[tuple[str, ...]]] = set()
+
+
 DATA_MEMBERS: Final = ("data", "data_base64")
 _REQUIRED: Final = frozenset(REQUIRED)
 # Attributes with the same few values in event after event: what was found in order once is not looked at again.
 _ACCEPTED_MAX: Final = 1_024  # of each; at most 10 MiB, with the longest values
 _accepted: Final[dict[str, set[str]]] = {
     name: set() for name in ("specversion", "source", "type", "datacontenttype", "dataschema")
+}
+
+
+_PLAIN_CHECKS: Final[dict[str, Callable[[str], object]]] = {
+    "specversion": "1.0".__eq__,
+    "source": _URI_REFERENCE.fullmatch,
+    "time": _PLAIN_TIME.fullmatch,
+    "datacontenttype": _is_plain_type,
+    "dataschema": _accepted["dataschema"].__contains__,
 }
 
 
@@ -247,10 +325,18 @@ _CHECKS: Final[dict[str, Callable[[str, str], None]]] = {
 
 def agrees_with_utf8(datacontenttype: str | None, data: bytes) -> bool:
     """Whether the `charset` of the type, if it has one, agrees with UTF-8 on these bytes."""
+    charset = _charset_of(datacontenttype)
+    return charset is None or charset in _UTF_8 or (charset == "us-ascii" and data.isascii())
+
+
+_UTF_8: Final = ("utf-8", "utf8")
+
+
+@lru_cache(maxsize=1_024)
+def _charset_of(datacontenttype: str | None) -> str | None:
+    """The `charset` of the type in lower case, if it has one."""
     charset = _CHARSET.search(datacontenttype or "")
-    if charset is None or charset[1].lower() in ("utf-8", "utf8"):
-        return True
-    return charset[1].lower() == "us-ascii" and data.isascii()
+    return None if charset is None else charset[1].lower()
 
 
 def shown(value: object) -> str:

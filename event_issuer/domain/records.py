@@ -41,10 +41,9 @@ def new_record(
     """The content is the attributes, in whatever order, and the data as bytes: no JSON text goes on behind its last
     brace, so one cannot pass for the other. Core §3.1.2: application/json is what an absent datacontenttype means."""
     attributes = orjson.dumps(event.attributes, option=orjson.OPT_SORT_KEYS)
-    content = blake2b(attributes.replace(_JSON_TYPE, b""), digest_size=DIGEST_BYTES)
-    if event.data is not None:
-        content.update(event.data)
-    return NewRecord(partition_id, event, schema_version, identity_digest, content.digest(), attributes)
+    content = attributes.replace(_JSON_TYPE, b"") + (event.data or b"")
+    digest = blake2b(content, digest_size=DIGEST_BYTES).digest()
+    return NewRecord(partition_id, event, schema_version, identity_digest, digest, attributes)
 
 
 def identity_of(tenant_id: int, event_type_id: int, source: str, event_id: str) -> bytes:

@@ -7,6 +7,7 @@ is passed in, so that tests own it; `system_clock` is the only place that asks t
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import TypeAlias
 
 Instant: TypeAlias = int
@@ -29,5 +30,6 @@ def from_datetime(moment: datetime) -> Instant:
     return (moment - _EPOCH) // timedelta(microseconds=1)
 
 
+@lru_cache(maxsize=64)  # one batch has hundreds of results, and few instants
 def to_rfc3339(instant: Instant) -> str:
     return to_datetime(instant).isoformat(timespec="microseconds").replace("+00:00", "Z")

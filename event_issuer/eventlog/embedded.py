@@ -5,16 +5,18 @@ nothing from the store.
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 from time import monotonic
 from typing import Final
 
 import orjson
 import structlog
 
+from event_issuer.db import dedupe, verdicts
 from event_issuer.db import log as sql
-from event_issuer.db import verdicts
 from event_issuer.db.database import Database
-from event_issuer.domain.errors import NotFound
+from event_issuer.db.identity_index import IdentityIndex
+from event_issuer.domain.errors import NotFound, Unavailable
 from event_issuer.domain.events import CloudEvent
 from event_issuer.domain.records import Appended, AppendStatus, NewRecord
 from event_issuer.domain.time import SECOND_US, Clock, Instant
@@ -56,6 +58,7 @@ class EmbeddedLog:
         self._database = database
         self._clock = clock
         self._groups = GroupCommit(self._append_now)
+        self._identities = IdentityIndex()
         self._listeners: list[HeadListener] = []
         self._pages = PageCache(self._load, clock, self._announce, bytes_max=cache_bytes_max)
 
@@ -67,6 +70,9 @@ class EmbeddedLog:
 
     async def run(self) -> None:
         """Writes what is appended until cancelled; what is still waiting then is refused as Unavailable."""
+        with suppress(Unavailable):  # else the first append does it all at once, and holds up other writers
+            while not await self._database.run(dedupe.update(self._database.dialect, self._identities)):
+                pass
         await self._groups.run()
 
     async def step(self) -> int:
@@ -75,7 +81,8 @@ class EmbeddedLog:
 
     async def _append_now(self, records: Sequence[NewRecord]) -> Sequence[Appended]:
         begun_s = monotonic()
-        appended = await self._database.run(sql.append_group(self._database.dialect, records, self._clock()))
+        work = sql.append_group(self._database.dialect, records, self._clock(), self._identities)
+        appended = await self._database.run(work)
         self._metrics.append_duration.observe(round((monotonic() - begun_s) * SECOND_US))
         self._metrics.append_records.observe(len(records))
         try:
@@ -130,6 +137,10 @@ class EmbeddedLog:
         if offset is None:
             raise NotFound(f"There is no partition {partition_id}.")
         return int(offset)
+
+    async def remembered(self, identities: Sequence[bytes]) -> list[tuple[Instant, int, int]]:
+        known = await self._database.run(dedupe.known_among(self._database.dialect, self._identities, identities))
+        return [(recorded_at, partition_id, offset) for _, partition_id, offset, recorded_at in known.values()]
 
     async def trim(self, partition_id: int, before_offset: int) -> int:
         dialect, removed = self._database.dialect, 0

@@ -93,22 +93,28 @@ class PageCache:
 
     def extend(self, partition_id: int, records: Sequence[LogRecord]) -> None:
         """Takes what was just appended: gap-free, in order."""
-        page: _Run | None = None
-        for record in records:
-            offset = record.offset
-            if page is None or offset % PAGE_RECORDS == 0:
-                key = (partition_id, offset // PAGE_RECORDS)
-                page = self._pages.get(key)
-                if page is None:
-                    page = self._pages[key] = _Run([], offset, offset, 0)
-            if page.end == offset:  # else another process wrote in between: it is loaded when it is asked for
-                weight = weight_bytes(record.event)
-                page.records.append(record)
-                page.end = offset + 1
-                page.weight_bytes += weight
-                self._bytes += weight
+        start = 0
+        while start < len(records):
+            offset = records[start].offset
+            stop = start + PAGE_RECORDS - offset % PAGE_RECORDS
+            self._extend_page((partition_id, offset // PAGE_RECORDS), records[start:stop])
+            start = stop
         self.notice(partition_id, Bounds(0, records[-1].offset + 1))
         self._evict()
+
+    def _extend_page(self, key: PageKey, records: Sequence[LogRecord]) -> None:
+        offset = records[0].offset
+        page = self._pages.get(key)
+        if page is None:
+            page = self._pages[key] = _Run([], offset, offset, 0)
+        if page.end < offset:  # another process wrote in between: it is loaded when it is asked for
+            return
+        fresh = records[page.end - offset :]  # a reader may have loaded some already
+        weight = _weight(fresh)
+        page.records += fresh
+        page.end += len(fresh)
+        page.weight_bytes += weight
+        self._bytes += weight
 
     def notice(self, partition_id: int, bounds: Bounds) -> bool:
         """Takes bounds that the store has just shown; whether the head is news: it was lower, or not known."""

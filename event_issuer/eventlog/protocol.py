@@ -65,7 +65,7 @@ RECORD_OVERHEAD_BYTES: Final = 1_000  # what a record weighs beside its texts: o
 
 def weight_bytes(event: CloudEvent) -> int:
     """The memory that an event takes, roughly: what queues and caches are bounded by."""
-    return RECORD_OVERHEAD_BYTES + len(event.data or b"") + sum(map(len, event.attributes.values()))
+    return RECORD_OVERHEAD_BYTES + len(event.data or b"") + len("".join(event.attributes.values()))
 
 
 HeadListener: TypeAlias = Callable[[int, int], None]
@@ -98,6 +98,11 @@ class EventLog(Protocol):
 
     async def offset_at(self, partition_id: int, instant: Instant) -> int:
         """The first offset recorded at or after `instant`; the head when there is none."""
+        ...
+
+    async def remembered(self, identities: Sequence[bytes]) -> list[tuple[Instant, int, int]]:
+        """When and where events of these identities were recorded, as far as they are remembered for deduplication:
+        instants, partition ids and offsets."""
         ...
 
     async def trim(self, partition_id: int, before_offset: int) -> int:

@@ -10,6 +10,7 @@ from typing import Final
 
 import structlog
 
+from event_issuer.db import dedupe
 from event_issuer.db import retention as sql
 from event_issuer.db.database import Database
 from event_issuer.domain.errors import Unavailable
@@ -65,12 +66,13 @@ class Retention:
         return removed
 
     async def _forget(self) -> int:
+        dialect = self._database.dialect
         before = self._clock() - self._bounds.identities_s * SECOND_US
-        for row in await self._database.read(sql.oldest_of_newest(self._bounds.identities_max)):
+        for row in await self._database.read(dedupe.oldest_of_newest(dialect, self._bounds.identities_max)):
             before = max(before, row[0])
         forgotten = 0
         while True:
-            batch = await self._database.run(sql.forget_identities(self._database.dialect, before, TRIM_BATCH))
+            batch = await self._database.run(dedupe.forget(dialect, before, TRIM_BATCH))
             forgotten += batch
             if batch < TRIM_BATCH:
                 return forgotten

@@ -10,7 +10,6 @@ from typing import Final, TypeAlias
 
 from event_issuer.db import explaining as sql
 from event_issuer.db.database import Database
-from event_issuer.db.log import places_of
 from event_issuer.domain.access import Action, Audience, Caller, Policy
 from event_issuer.domain.errors import BadInput
 from event_issuer.domain.events import VALUE_LENGTH_MAX
@@ -67,10 +66,8 @@ class Finding:
         grants = await self._database.read(sql.producers(PRODUCERS_MAX))
         patterns = [(int(row[0]), Policy(Action.PRODUCE, row[1])) for row in grants if row[0] is not None]
         identities = [identity_of(tenant_id, one.id, source, event_id) for one, tenant_id in _pairs(types, patterns)]
-        places = []
-        for statement in places_of(self._database.dialect, identities[:LOOKS_MAX]):
-            places += [tuple(row) for row in await self._database.read(statement)]
-        return (max(places)[1], max(places)[2]) if places else None
+        places = await self._log.remembered(identities[:LOOKS_MAX])
+        return max(places)[1:] if places else None
 
     async def _among_newest(self, types: Sequence[_Type], source: str, event_id: str) -> Position | None:
         if not types:

@@ -124,9 +124,10 @@ def _unsupported(detail: str) -> HttpRefusal:
 
 
 def _told(result: Produced) -> dict[str, Any]:
+    attributes = result.attributes
     told: dict[str, Any] = {
-        "id": result.attributes.get("id"),
-        "time": result.attributes.get("time"),
+        "id": attributes.get("id"),
+        "time": attributes.get("time"),
         "persistenceStatus": PERSISTENCE[result.status],
     }
     if result.problem is not None:

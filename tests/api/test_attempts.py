@@ -7,14 +7,15 @@ import pytest
 from event_issuer.app import Issuer
 from event_issuer.db.attempts import WRITTEN_WITHIN_S
 from event_issuer.db.work import Row, Statement, Work, batches, insertion
-from event_issuer.domain.time import SECOND_US, to_rfc3339
+from event_issuer.domain.time import SECOND_US, system_clock, to_rfc3339
 from event_issuer.graphql.ids import event_id
 from tests.api.partners import Partner, Refused
 from tests.db.rows import select
 
 URL = "http://127.0.0.1:9/hook"
-T0 = 1_760_000_000_000_000
 HOUR_S = 3600
+# Three days ago: what is older than a month is removed, also while a test looks at it.
+T0 = (system_clock() // (HOUR_S * SECOND_US) - 72) * HOUR_S * SECOND_US
 PAGE = """query ($id: ID!, $first: Int, $after: String, $last: Int, $before: String, $filter: AttemptFilter) {
   webhookSubscription(id: $id) {
     attempts(first: $first, after: $after, last: $last, before: $before, filter: $filter) {

@@ -29,6 +29,7 @@ class Site:
             "EVENT_ISSUER_DATABASE_URL": database_url,
             "EVENT_ISSUER_PORT": str(self.port),
             "EVENT_ISSUER_HEALTH_PORT": "0",
+            "EVENT_ISSUER_METRICS_PORT": "0",
             "EVENT_ISSUER_SEALING_KEY": new_sealing_key(),
             "EVENT_ISSUER_HTTP_ALLOWED": "true",
             "EVENT_ISSUER_ALLOWED_NETWORKS": '["127.0.0.0/8"]',

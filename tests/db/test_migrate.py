@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from event_issuer.db import dedupe
 from event_issuer.db.database import Database, open_database
+from event_issuer.db.identity_index import IdentityIndex
 from event_issuer.db.migrate import MIGRATIONS, migrate, pending
 from event_issuer.db.work import Dialect
 from event_issuer.domain.errors import SettingsInvalid
@@ -77,6 +79,18 @@ async def test_only_what_is_missing_is_applied(empty: Database) -> None:
     assert await pending(empty, [Notes(), Bodies()]) == ["bodies"]
     assert await migrate(empty, NOW + 1, [Notes(), Bodies()]) == ["bodies"]
     assert await select(empty, "SELECT id, body FROM notes") == [(1, None)]
+
+
+async def test_what_is_remembered_stays_so(empty: Database) -> None:
+    await migrate(empty, NOW, MIGRATIONS[:9])
+    columns = "identity_digest, content_digest, partition_id, log_offset, recorded_at_us"
+    rows = [(bytes([n]) * 16, bytes([n, 1]), n, 10 * n, NOW - n) for n in (1, 2, 3)]
+    for row in rows:
+        await execute(empty, f"INSERT INTO dedupe_entries ({columns}) VALUES ($1, $2, $3, $4, $5)", row)
+    assert await migrate(empty, NOW, MIGRATIONS[:10]) == ["dedupe_sequence"]
+    assert await select(empty, f"SELECT {columns} FROM dedupe_entries ORDER BY recorded_at_us") == rows[::-1]
+    known = dedupe.known_among(empty.dialect, IdentityIndex(), [rows[1][0], b"unknown" * 2])
+    assert await empty.run(known) == {rows[1][0]: rows[1][1:]}
 
 
 async def test_a_migration_that_fails_leaves_nothing_behind(empty: Database) -> None:
