@@ -71,10 +71,17 @@ class ActiveSubscription:
         self._pace = None if settings.requests_per_second is None else Pace(settings.requests_per_second)
         self._clock = clock
         self._host_cap, self._tenant_cap = host_cap, tenant_cap
+        self._lanes: list[Callable[[], None]] = []  # how to wake them
         self._starved: set[Callable[[], None]] = set()
         self._alarm = Alarm(self._ring, clock)
-        self.pass_time()
+        self.is_probing = False
+        self.health.pass_time(clock())
         self._set_limit()
+
+    def join(self, wake: Callable[[], None]) -> None:
+        """One more lane, which hears of it when time goes on again."""
+        self._lanes.append(wake)
+        self._alarm.set(self.health.next_change_at, self._clock())
 
     def share(self, most: int) -> None:
         """Other processes deliver for it, too: only so many requests are for this one. Before the first of them."""
@@ -90,6 +97,10 @@ class ActiveSubscription:
     def has_retry_room(self) -> bool:
         """Retries take at most half of the room, so that fresh events are not starved by them."""
         return self.retries_in_flight < max(1, self.limit // 2)
+
+    def looks_itself(self, wake: Callable[[], None]) -> None:
+        """The lane will look for room at once, without being woken."""
+        self._starved.discard(wake)
 
     def wake_when_room(self, wake: Callable[[], None]) -> None:
         """Calls `wake` once, at the next chance that there is room."""
@@ -139,12 +150,8 @@ class ActiveSubscription:
 
     def pass_time(self) -> None:
         """Ends a pause or lets a probe out when it is time."""
-        if self.health.next_change_at is not None and self.health.pass_time(self._clock()):
+        if not self.limit and self.health.pass_time(self._clock()):
             self._health_changed()
-
-    @property
-    def is_probing(self) -> bool:
-        return self.health.breaker is Breaker.HALF_OPEN
 
     # What comes back
 
@@ -183,10 +190,11 @@ class ActiveSubscription:
         self.is_health_unsaved = True
         self._set_limit()
         self._alarm.set(self.health.next_change_at, self._clock())
-        if self.limit:
-            self.wake()
+        for wake in self._lanes:  # also those that wait for a time of the subscription's own
+            wake()
 
     def _set_limit(self) -> None:
+        self.is_probing = self.health.breaker is Breaker.HALF_OPEN
         if not self.is_open or not self.health.may_send():
             self.limit = 0
         else:

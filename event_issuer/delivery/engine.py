@@ -26,11 +26,11 @@ from event_issuer.delivery.lane import Lane
 from event_issuer.delivery.leases import Lease, Leaser
 from event_issuer.delivery.opening import Crew, stored_lanes
 from event_issuer.delivery.position_losses import PositionLosses
-from event_issuer.delivery.progress import Progress
 from event_issuer.delivery.reopening import RESTART_PAUSE_S, Faults, Openings
 from event_issuer.delivery.settle import Settler
 from event_issuer.delivery.sieve import Sieves, stored_filter
 from event_issuer.domain.errors import BadInput, IssuerError, Unavailable
+from event_issuer.domain.explaining import Progress
 from event_issuer.domain.sharing import divided
 from event_issuer.domain.subscriptions import DELIVERING, Command, Status
 from event_issuer.domain.time import Clock

@@ -22,12 +22,13 @@ from event_issuer.delivery.leases import Lease
 from event_issuer.delivery.losses import EXPIRED, EXPUNGED
 from event_issuer.delivery.outcome import OutcomeKind
 from event_issuer.delivery.parked import Parked
-from event_issuer.delivery.progress import Progress, progress_of
+from event_issuer.delivery.progress import progress_of
 from event_issuer.delivery.reading import PartitionReader
 from event_issuer.delivery.settle import Settler
 from event_issuer.delivery.sieve import Filtered, Sieve
 from event_issuer.delivery.turns import Turns
 from event_issuer.domain.cursor import Cursor
+from event_issuer.domain.explaining import Progress
 from event_issuer.domain.subscriptions import PARKED_MAX, Ordering
 from event_issuer.domain.time import Clock
 from event_issuer.eventlog.protocol import EventLog, LogRecord
@@ -80,6 +81,7 @@ class Lane:
         self._awake = asyncio.Event()
         self._awake.set()
         self.wake = self._awake.set
+        subscription.join(self.wake)
         self._is_limited = False  # whether there may be more to read than there was room for
         self._must_rewind = False
         self._is_lost = False
@@ -114,7 +116,8 @@ class Lane:
         return started
 
     async def _start(self) -> int:
-        await self._failed.discard_unwanted()
+        if self._failed.parked.unwanted:
+            await self._failed.discard_unwanted()
         if self._must_rewind:
             self._rewind()
         # Every other probe is a fresh event, where there is one: the oldest may be one that fails alone.
@@ -277,6 +280,8 @@ class Lane:
     def _ended(self, task: asyncio.Task[None]) -> None:
         """However it ended: a delivery that was cancelled or raised has told the settler nothing."""
         self._tasks.discard(task)
+        if not self._failed.parked:
+            self.subscription.looks_itself(self.wake)  # below; what is parked is for a step to start
         self.subscription.release()
         fault = None if task.cancelled() else task.exception()
         if fault is not None or task.cancelled():
@@ -303,16 +308,15 @@ class Lane:
             self._intake.rewind()
             self._must_rewind = False
 
-    async def _attempt(self, record: LogRecord, number: int) -> tuple[Attempt, bool]:
-        """One request, and whether the event has spent an attempt on it."""
-        attempt = await self._courier.attempt(self.subscription, record, number)
+    def _took(self, attempt: Attempt) -> bool:
+        """One request has ended; whether its event has spent an attempt on it."""
         is_spent = self.subscription.took(attempt.outcome, attempt.duration_us)
         if self.subscription.is_health_unsaved:
             self.subscription.is_health_unsaved = False
             self._settler.keep_health(self, self.subscription.id, self.subscription.health.record)
         if attempt.outcome.is_slow:
             self._settler.complain(self, attempt)
-        return attempt, is_spent
+        return is_spent
 
     def _is_gone(self, attempt: Attempt) -> bool:
         """The endpoint is gone for good: no other request starts, and the event stays where it is."""
@@ -325,7 +329,8 @@ class Lane:
     # First deliveries
 
     async def _deliver(self, record: LogRecord) -> None:
-        attempt, is_spent = await self._attempt(record, 1)
+        attempt = await self._courier.attempt(self.subscription, record, 1)
+        is_spent = self._took(attempt)
         if self._is_gone(attempt):
             return
         if not is_spent:
@@ -357,7 +362,8 @@ class Lane:
 
     async def _retry(self, parked: Parked, record: LogRecord) -> None:
         number = parked.attempts + 1
-        attempt, is_spent = await self._attempt(record, number)
+        attempt = await self._courier.attempt(self.subscription, record, number)
+        is_spent = self._took(attempt)
         if self._is_gone(attempt):
             return
         if is_spent:

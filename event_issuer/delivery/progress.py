@@ -7,8 +7,6 @@ from event_issuer.delivery.parked import ParkedEvents
 from event_issuer.domain.cursor import Cursor
 from event_issuer.domain.explaining import Progress
 
-__all__ = ["Progress", "progress_of"]
-
 
 def progress_of(
     offset: int, cursor: Cursor, parked: ParkedEvents, read_offset: int, waiting: Iterable[int]

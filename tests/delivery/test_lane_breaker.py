@@ -1,11 +1,13 @@
 """Lanes whose endpoint is down, or wants to be left alone: what goes out, what is written, and what time does."""
 
+import asyncio
 from dataclasses import replace
 
+from event_issuer.delivery.outcome import judge
 from event_issuer.domain.subscriptions import OnDeadLetter, Ordering
 from event_issuer.domain.time import SECOND_US
 from event_issuer.egress.messages import Response
-from tests.delivery.rig import Rig
+from tests.delivery.rig import Rig, until_idle
 from tests.delivery.senders import OK, TIMINGS, ScriptedSender, answer, failing
 from tests.delivery.world import SETTINGS, STARTED_AT, World
 
@@ -312,3 +314,40 @@ async def test_a_late_settle_leaves_the_health_of_a_stopped_subscription_alone(
     await world.stop(subscription_id)
     await rig.settler.flush()
     assert await world.rows(HEALTH) == [(0, None, None, 0, 0, STARTED_AT)]
+
+
+async def test_a_lane_that_waits_for_no_room_goes_on_when_a_pause_ends(world: World, sender: ScriptedSender) -> None:
+    """In strict order a parked head keeps the lane from looking for room; its due time has stood still meanwhile."""
+    (partition_id,) = await world.partitions()
+    ids = await world.produce(partition_id, "a", "b")
+    settings = replace(SETTINGS, retry_delays_s=(0.2, 0.2, 0.2))
+    rig = Rig(world, sender)
+    (lane,) = await rig.open(await world.subscribe([partition_id], settings=settings, ordering=Ordering.STRICT))
+    sender.script = failing(ids[0], times=1)
+    await rig.settle_down()
+    lane.subscription.took(judge(paused(60), world.clock.now), 0)
+    running = asyncio.create_task(lane.run())
+    await until_idle()
+    world.clock.advance(60)
+    lane.subscription.pass_time()  # as the alarm does
+    await until_idle()
+    world.clock.advance(0.2)
+    await sender.asked(3)
+    running.cancel()
+    assert sender.event_ids == [ids[0], ids[0], ids[1]]
+
+
+async def test_a_pause_that_was_stored_ends_by_itself(world: World, sender: ScriptedSender) -> None:
+    (partition_id,) = await world.partitions()
+    ids = await world.produce(partition_id, "a")
+    subscription_id = await world.subscribe([partition_id])
+    await world.alter(subscription_id, paused_until_us=STARTED_AT + 50_000, frozen_since_us=STARTED_AT)
+    rig = Rig(world, sender)
+    (lane,) = await rig.open(subscription_id)
+    running = asyncio.create_task(lane.run())
+    await until_idle()
+    assert sender.event_ids == []
+    world.clock.advance(0.05)  # the timer was set by then
+    await sender.asked(1)
+    running.cancel()
+    assert sender.event_ids == ids
