@@ -29,6 +29,7 @@ from event_issuer.web.metrics import build_metrics_app
 KEEP_ALIVE_S: Final = 75  # longer than clients and load balancers (60 s) keep a connection: they should close first
 OTHER_FILES: Final = 512  # beside connections to endpoints: clients of the API, the database, the trial of schemas
 SCRAPES_MAX: Final = 20  # connections for metrics: a few Prometheus servers, and somebody who looks
+SCRAPE_GRACE_S: Final = 1.0  # a scrape that is cut off comes again
 SWITCH_INTERVAL_S: Final = 0.0002  # far above the microseconds that a switch costs
 COLLECTION_THRESHOLDS: Final = (20_000, 50, 1_000)  # young objects, and how many rounds until older ones are looked at
 
@@ -83,7 +84,7 @@ async def serving(settings: Settings) -> AsyncIterator[str]:
         url = local_url(listener)
         issuer = await stack.enter_async_context(open_issuer(settings, (settings.public_url or url).rstrip("/")))
         await stack.enter_async_context(_serving_metrics(metrics, issuer.metrics))
-        server = _Server(_server_config(asgi_app(issuer, settings), settings))
+        server = _Server(_server_config(asgi_app(issuer, settings), settings.grace_s))
         running = asyncio.create_task(server.serve([listener]))
         stack.push_async_callback(_end, server, running)
         yield url
@@ -107,7 +108,7 @@ async def serve_until_stopped(
             _serving_metrics(metrics, issuer.metrics),
         ):
             tune_interpreter()
-            server = _Server(_server_config(_app(issuer, settings, place.role), settings))
+            server = _Server(_server_config(_app(issuer, settings, place.role), settings.grace_s))
             for number in (signal.SIGINT, signal.SIGTERM):
                 asyncio.get_running_loop().add_signal_handler(number, server.handle_exit, number, None)
             orphaned = asyncio.create_task(_end_when_orphaned(server)) if is_worker else None
@@ -189,7 +190,7 @@ class _Server(uvicorn.Server):
         yield
 
 
-def _server_config(app: Starlette, settings: Settings) -> uvicorn.Config:
+def _server_config(app: Starlette, grace_s: float, requests_max: int | None = None) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         http="httptools",
@@ -198,8 +199,9 @@ def _server_config(app: Starlette, settings: Settings) -> uvicorn.Config:
         log_config=None,
         access_log=False,
         server_header=False,
+        limit_concurrency=requests_max,
         timeout_keep_alive=KEEP_ALIVE_S,
-        timeout_graceful_shutdown=max(1, round(settings.grace_s)),
+        timeout_graceful_shutdown=max(1, round(grace_s)),
     )
 
 
@@ -209,26 +211,12 @@ async def _serving_metrics(listener: socket.socket | None, metrics: Metrics) -> 
     if listener is None:
         yield
         return
-    server = _Server(_metrics_config(build_metrics_app(metrics.registry)))
+    server = _Server(_server_config(build_metrics_app(metrics.registry), SCRAPE_GRACE_S, SCRAPES_MAX))
     running = asyncio.create_task(server.serve([listener]))
     try:
         yield
     finally:
         await _end(server, running)
-
-
-def _metrics_config(app: Starlette) -> uvicorn.Config:
-    return uvicorn.Config(
-        app,
-        http="httptools",
-        ws="none",
-        lifespan="off",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        limit_concurrency=SCRAPES_MAX,
-        timeout_graceful_shutdown=1,
-    )
 
 
 async def _end(server: uvicorn.Server, running: "asyncio.Task[None]") -> None:
