@@ -6,6 +6,7 @@ from tests.stores import (
     empty_database_url,
     postgresql_server,
     postgresql_template,
+    sqlite_template,
     store,
 )
 
@@ -15,5 +16,6 @@ __all__ = [
     "empty_database_url",
     "postgresql_server",
     "postgresql_template",
+    "sqlite_template",
     "store",
 ]

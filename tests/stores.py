@@ -114,6 +114,14 @@ def postgresql_template(postgresql_server: PostgresServer) -> str:
     return name
 
 
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated database: copying it is faster than migrating for each test."""
+    path = tmp_path_factory.mktemp("template") / "issuer.db"
+    asyncio.run(_migrate(f"sqlite:///{path}"))
+    return path
+
+
 @pytest.fixture(params=STORES)
 def store(request: pytest.FixtureRequest) -> str:
     return str(request.param)
@@ -135,9 +143,8 @@ def empty_database_url(store: str, request: pytest.FixtureRequest, tmp_path: Pat
 def database_url(store: str, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """A migrated database."""
     if store == "sqlite":
-        url = f"sqlite:///{tmp_path}/issuer.db"
-        asyncio.run(_migrate(url))
-        yield url
+        shutil.copyfile(request.getfixturevalue("sqlite_template"), tmp_path / "issuer.db")
+        yield f"sqlite:///{tmp_path}/issuer.db"
         return
     server: PostgresServer = request.getfixturevalue("postgresql_server")
     name = server.create(template=request.getfixturevalue("postgresql_template"))
