@@ -36,6 +36,7 @@ class Topic(StrEnum):
     EVENT_TYPE = "event_type"
     VERDICT = "verdict"  # of events in a partition; pages of it are read anew
     TEST_DELIVERY = "test_delivery"
+    REPLAY = "replay"  # one that was asked for, or has ended
     PROCESS = "process"  # one that delivers has come or gone, or gave back partitions; the id says nothing
 
 

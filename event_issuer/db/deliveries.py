@@ -44,10 +44,11 @@ async def parked_counts(database: Database, subscription_id: int) -> tuple[int, 
 
 
 async def filtered(database: Database, subscription_id: int) -> tuple[int, str | None]:
-    """How many events its lanes have filtered out, and which was the last of the lane that has filtered out most."""
+    """How many events its live lanes have filtered out, and the last of the one that has filtered out most."""
     rows = await database.read(
         Statement(
-            "SELECT filtered_count, last_filtered FROM lanes WHERE subscription_id = $1 ORDER BY filtered_count DESC",
+            "SELECT filtered_count, last_filtered FROM lanes WHERE subscription_id = $1 AND replay_id IS NULL "
+            "ORDER BY filtered_count DESC",
             (subscription_id,),
         )
     )
@@ -55,8 +56,10 @@ async def filtered(database: Database, subscription_id: int) -> tuple[int, str |
 
 
 async def expired(database: Database, subscription_id: int) -> int:
-    """How many of its parked events the log lost before they were delivered."""
+    """How many of the parked events of its live lanes the log lost before they were delivered."""
     rows = await database.read(
-        Statement("SELECT SUM(expired_count) FROM lanes WHERE subscription_id = $1", (subscription_id,))
+        Statement(
+            "SELECT SUM(expired_count) FROM lanes WHERE subscription_id = $1 AND replay_id IS NULL", (subscription_id,)
+        )
     )
     return int(rows[0][0] or 0)

@@ -11,6 +11,8 @@ from event_issuer.domain.time import Instant
 
 @dataclass(frozen=True, slots=True)
 class LaneRow:
+    """The last four are of a replay's lane: None, and nothing delivered, where the lane is live."""
+
     id: int
     subscription_id: int
     partition_id: int
@@ -20,6 +22,10 @@ class LaneRow:
     last_filtered: str | None
     expired_count: int
     log_id: str | None
+    delivered_count: int
+    replay_id: int | None
+    end_offset: int | None
+    replay_filter: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +46,15 @@ class ParkedRow:
 
 
 def lanes_of(subscription_id: int) -> Statement:
+    """The live ones, those of replays that run, and those of others where something is to be tried again."""
     return Statement(
-        "SELECT id, subscription_id, partition_id, next_offset, settled_above, filtered_count, last_filtered, "
-        "expired_count, log_id FROM lanes WHERE subscription_id = $1",
+        "SELECT lanes.id, lanes.subscription_id, lanes.partition_id, next_offset, settled_above, filtered_count, "
+        "last_filtered, expired_count, lanes.log_id, lanes.delivered_count, lanes.replay_id, end_offset, "
+        "replays.filter FROM lanes LEFT JOIN replays ON replays.id = lanes.replay_id LEFT JOIN replay_ranges "
+        "ON replay_ranges.replay_id = lanes.replay_id AND replay_ranges.partition_id = lanes.partition_id "
+        "WHERE lanes.subscription_id = $1 AND (lanes.replay_id IS NULL OR replays.status = 'RUNNING' "
+        "OR EXISTS (SELECT 1 FROM parked_events WHERE lane_id = lanes.id "
+        "AND (dead_lettered_at_us IS NULL OR wish IS NOT NULL))) ORDER BY lanes.id",
         (subscription_id,),
     )
 

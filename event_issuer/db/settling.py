@@ -30,6 +30,7 @@ _LANES = {
     "filtered_count": "bigint",
     "last_filtered": "text",
     "expired_count": "bigint",
+    "delivered_count": "bigint",
 }
 _PARKED = {
     "lane_id": "bigint",
@@ -111,7 +112,7 @@ def settle(dialect: Dialect, owner: str, settlement: Settlement, now: Instant) -
         yield Statement(
             f"{moved.sql} UPDATE lanes SET next_offset = moved.next_offset, settled_above = moved.settled_above, "
             "filtered_count = moved.filtered_count, last_filtered = moved.last_filtered, "
-            "expired_count = moved.expired_count "
+            "expired_count = moved.expired_count, delivered_count = moved.delivered_count "
             "FROM moved WHERE lanes.id = moved.id",
             moved.args,
         )

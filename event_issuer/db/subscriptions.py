@@ -8,6 +8,7 @@ from event_issuer.db.changes import Topic, announce
 from event_issuer.db.database import Database
 from event_issuer.db.lanes import keep_time
 from event_issuer.db.paging import ById, page_by_id
+from event_issuer.db.replaying import keep_counts
 from event_issuer.db.tables import Subscription, SubscriptionErrorRow
 from event_issuer.db.work import Dialect, Statement, Work
 from event_issuer.domain.errors import BadInput, LimitExceeded
@@ -123,8 +124,18 @@ def change_event_types(subscription_id: int, starts: Mapping[int, Sequence[LaneS
     for event_type_id in sorted(present - starts.keys()):
         pair = (subscription_id, event_type_id)
         its_partitions = "partition_id IN (SELECT id FROM partitions WHERE event_type_id = $2)"
-        for table in ("lanes", "parked_events"):  # a late settle writes nothing for a lane that is gone
-            yield Statement(f"DELETE FROM {table} WHERE subscription_id = $1 AND {its_partitions}", pair)
+        # A late settle writes nothing for a lane that is gone.
+        gone = yield Statement(
+            f"DELETE FROM lanes WHERE subscription_id = $1 AND {its_partitions} RETURNING replay_id, delivered_count",
+            pair,
+        )
+        yield from keep_counts(gone)
+        yield Statement(f"DELETE FROM parked_events WHERE subscription_id = $1 AND {its_partitions}", pair)
+        yield Statement(
+            f"DELETE FROM replay_ranges WHERE {its_partitions} "
+            "AND replay_id IN (SELECT id FROM replays WHERE subscription_id = $1)",
+            pair,
+        )
         yield Statement("DELETE FROM subscription_event_types WHERE subscription_id = $1 AND event_type_id = $2", pair)
     for event_type_id in sorted(starts.keys() - present):
         yield Statement(

@@ -196,6 +196,28 @@ class TestDelivery(Table, tablename="test_deliveries"):
     attempt_id = BigInt(null=True, default=None)
 
 
+class Replay(Table, tablename="replays"):
+    id = BigSerial(primary_key=True)
+    subscription_id = BigInt()
+    principal_id = BigInt()
+    status = Text()
+    is_dry_run = Boolean()
+    filter = Text(null=True, default=None)
+    log_id = Text()
+    matched_count = BigInt()
+    delivered_count = BigInt()
+    first_partition_id = BigInt(null=True, default=None)
+    first_offset = BigInt(null=True, default=None)
+    first_recorded_at_us = BigInt(null=True, default=None)
+    last_partition_id = BigInt(null=True, default=None)
+    last_offset = BigInt(null=True, default=None)
+    last_recorded_at_us = BigInt(null=True, default=None)
+    created_at_us = BigInt()
+    counted_at_us = BigInt(null=True, default=None)
+    ended_at_us = BigInt(null=True, default=None)
+    swept_at_us = BigInt(null=True, default=None)
+
+
 TABLES = (
     Tenant,
     Principal,
@@ -212,4 +234,5 @@ TABLES = (
     SubscriptionErrorRow,
     VerdictRow,
     TestDelivery,
+    Replay,
 )

@@ -7,11 +7,19 @@ event may have been parked long before it became one.
 from typing import Final, TypeAlias
 
 from event_issuer.db.changes import Topic, announce
+from event_issuer.db.replaying import remove_ranges_of
 from event_issuer.db.work import Dialect, Statement, Work, removal
 from event_issuer.domain.time import Instant
 
 # In the order of removal: whatever points to another row goes before it.
-_OF_A_SUBSCRIPTION: Final = ("parked_events", "attempts", "subscription_errors", "test_deliveries", "lanes")
+_OF_A_SUBSCRIPTION: Final = (
+    "parked_events",
+    "attempts",
+    "subscription_errors",
+    "test_deliveries",
+    "lanes",
+    "replays",
+)
 
 Death: TypeAlias = tuple[Instant, int]
 """When an event became a dead letter, and its row's id: the order in which they go."""
@@ -32,7 +40,9 @@ def subscriptions_after(subscription_id: int, count_max: int) -> Statement:
 
 def remove_subscription(dialect: Dialect, subscription_id: int, count_max: int) -> Work[int]:
     """Removes up to `count_max` rows of a deleted subscription, at last its own; the number of rows removed."""
-    removed = 0
+    removed = yield from remove_ranges_of(dialect, subscription_id, count_max)
+    if removed >= count_max:
+        return removed
     for table in _OF_A_SUBSCRIPTION:
         delete = f"DELETE FROM {table} WHERE id IN (SELECT id FROM {table} WHERE subscription_id = $1 LIMIT $2)"
         removed += yield from removal(dialect, Statement(delete, (subscription_id, count_max - removed)))

@@ -167,7 +167,7 @@ def discard(verdict_id: int, now: Instant) -> Work[bool]:
 
 
 def release(verdict_id: int, partitionkey: str | None, now: Instant) -> Work[bool]:
-    """Offers the event to each lane that has passed its place or will, as parked and due now; whether it was held.
+    """Offers the event to each live lane that has passed its place or will, as parked and due now; whether it was held.
 
     The subscriptions are opened anew, so that their lanes find what they were offered.
     """
@@ -181,7 +181,8 @@ def release(verdict_id: int, partitionkey: str | None, now: Instant) -> Work[boo
         "attempts, parked_at_us, next_attempt_at_us) "
         "SELECT lanes.id, lanes.subscription_id, lanes.partition_id, $2, $3, FALSE, 0, $4, $4 FROM lanes "
         "JOIN subscriptions ON subscriptions.id = lanes.subscription_id AND subscriptions.deleted_at_us IS NULL "
-        "WHERE lanes.partition_id = $1 AND lanes.start_offset <= $2 RETURNING subscription_id",
+        "WHERE lanes.partition_id = $1 AND lanes.start_offset <= $2 AND lanes.replay_id IS NULL "
+        "RETURNING subscription_id",
         (partition_id, offset, partitionkey, now),
     )
     for subscription_id in sorted({row[0] for row in offered}):

@@ -63,6 +63,36 @@ def position_loss(log_id: str | None, cursor: Cursor, extent: LogExtent, policy:
     return PositionLoss(LossKind.OVERTAKEN, lost, _moved(cursor, goal))
 
 
+def replay_loss(log_id: str | None, cursor: Cursor, end: int, extent: LogExtent) -> PositionLoss | None:
+    """The same for a replay, which ends before `end`. Where retention has overtaken it, it goes on with the first event
+    that is there. Another log, or one that ends before it does, has not what was asked for: it fails."""
+    if log_id is not None and log_id != extent.log_id:
+        return PositionLoss(LossKind.OTHER_LOG, None, None)
+    if end > extent.head:
+        return PositionLoss(LossKind.BEYOND_HEAD, end - extent.head, None)
+    kept = LogExtent(extent.log_id, min(extent.start, end), extent.head)
+    return position_loss(log_id, cursor, kept, OnPositionLost.EARLIEST)
+
+
+def told_of_replay(loss: PositionLoss, replay: str, place: str, cursor: Cursor, extent: LogExtent) -> str:
+    """The loss in words, for the subscription's errors. `replay` is its id, `place` names the partition."""
+    match loss.kind:
+        case LossKind.OVERTAKEN:
+            what = (
+                f"The log of {place} begins at offset {extent.start}, and replay {replay} stood at "
+                f"{cursor.next_offset}: {loss.lost} events are lost to it. It goes on with the first event that is "
+                "there."
+            )
+        case LossKind.BEYOND_HEAD:
+            what = (
+                f"The log of {place} ends at offset {extent.head}, {loss.lost} events before replay {replay} would "
+                "end: it has failed."
+            )
+        case LossKind.OTHER_LOG:
+            what = f"The log of {place} is another one than before, so replay {replay} has failed."
+    return what
+
+
 def told(loss: PositionLoss, place: str, cursor: Cursor, extent: LogExtent, policy: OnPositionLost) -> str:
     """The loss in words, for the subscription's errors. `place` names the partition."""
     match loss.kind:

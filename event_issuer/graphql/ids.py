@@ -5,13 +5,10 @@ import binascii
 from typing import Final
 
 from event_issuer.domain.errors import NotFound
+from event_issuer.domain.global_ids import encode_id as encode_id
 from event_issuer.domain.paging import ID_DIGITS_MAX
 
 LENGTH_MAX: Final = 200
-
-
-def encode_id(kind: str, *keys: int | str) -> str:
-    return base64.urlsafe_b64encode(":".join([kind, *map(str, keys)]).encode()).decode().rstrip("=")
 
 
 def parse_id(text: str) -> tuple[str, list[str]]:

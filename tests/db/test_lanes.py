@@ -65,7 +65,7 @@ async def test_a_lane_s_parked_events_are_those_that_wait(database: Database, co
         (first, offset, "k", True, None, 1, 5, 6, None, None, None, None) for offset in range(min(count_max, 3))
     ]
     lanes = [tuple(row) for row in await database.read(lanes_of(subscription_id))]
-    nothing_yet = (0, "[]", 0, None, 0, None)
+    nothing_yet = (0, "[]", 0, None, 0, None, 0, None, None, None)
     assert sorted(lanes) == [
         (first, subscription_id, one, *nothing_yet),
         (second, subscription_id, two, *nothing_yet),

@@ -33,7 +33,7 @@ class Place:
         return (*place, key, key is not None, None, 1, NOW, NOW + 5, None, "RETRY", "500")
 
     def cursor(self, next_offset: int, above: str = "[]") -> Row:
-        return (self.lane_id, next_offset, above, 3, "The last.", 2)
+        return (self.lane_id, next_offset, above, 3, "The last.", 2, 1)
 
 
 @pytest.fixture
@@ -72,7 +72,9 @@ async def test_a_settlement_is_written_whole(database: Database, place: Place) -
     assert attempts == settlement.attempts
     assert (
         await select(
-            database, "SELECT id, next_offset, settled_above, filtered_count, last_filtered, expired_count FROM lanes"
+            database,
+            "SELECT id, next_offset, settled_above, filtered_count, last_filtered, expired_count, delivered_count "
+            "FROM lanes",
         )
         == settlement.lanes
     )
