@@ -25,6 +25,7 @@ from event_issuer.delivery.deprecations import Deprecations
 from event_issuer.delivery.engine import Engine
 from event_issuer.delivery.handshake import Handshaker
 from event_issuer.delivery.leases import Leaser
+from event_issuer.delivery.replays import ReplayKeeper
 from event_issuer.delivery.sieve import Sieves
 from event_issuer.delivery.standing import GAUGES, standing
 from event_issuer.delivery.test_deliveries import TestDeliverer
@@ -148,6 +149,7 @@ class Delivering:
         )
         self._handshaker = Handshaker(database, feed, self._control, sending.origin, clock, random)
         self._test_deliverer = TestDeliverer(database, feed, leaser.held, courier, activated, known, clock, random)
+        self._replays = ReplayKeeper(database, log, log.log_id, sieves, feed, clock)
         self._upkeep = Upkeep(database, clock, _history_bounds(settings))
         self.engine.settler.on_dead_letters = self._upkeep.hear
         self._heads = HeadWatch(log, lambda: list(leaser.epochs()))
@@ -161,6 +163,7 @@ class Delivering:
             ("engine", self.engine.run),
             ("handshakes", self._handshaker.run),
             ("test events", self._test_deliverer.run),
+            ("replays", self._replays.run),
             ("upkeep", self._upkeep.run),
             ("retention", self._retention.run),
             ("compaction", self._compaction.run),

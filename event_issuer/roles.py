@@ -32,8 +32,9 @@ LOOPS: Final = {
     "engine": _DELIVERY,
     "handshakes": _DELIVERY,
     "test events": _DELIVERY,
+    "replays": _DELIVERY,
     "upkeep": _DELIVERY,
     "retention": _DELIVERY,
     "compaction": _DELIVERY,
 }
-HOUSEKEEPING: Final = frozenset({"upkeep", "retention", "compaction"})
+HOUSEKEEPING: Final = frozenset({"replays", "upkeep", "retention", "compaction"})

@@ -15,6 +15,7 @@ from event_issuer.delivery.concurrency import Concurrency, Pace
 from event_issuer.delivery.health import FAILURES_IN_A_ROW, Breaker, Health, HealthRecord
 from event_issuer.delivery.outcome import Outcome, OutcomeKind
 from event_issuer.domain.credentials import Credentials
+from event_issuer.domain.replays import IN_FLIGHT_PART
 from event_issuer.domain.subscriptions import DeliverySettings, Ordering
 from event_issuer.domain.time import SECOND_US, Clock, Instant
 from event_issuer.egress.addresses import AddressRules
@@ -64,6 +65,7 @@ class ActiveSubscription:
         self.concurrency = Concurrency(most)
         self.in_flight = 0
         self.retries_in_flight = 0
+        self.replays_in_flight = 0
         self.parked = 0  # in all its lanes here
         self.is_open = True
         self.is_health_unsaved = False
@@ -97,6 +99,10 @@ class ActiveSubscription:
     def has_retry_room(self) -> bool:
         """Retries take at most half of the room, so that fresh events are not starved by them."""
         return self.retries_in_flight < max(1, self.limit // 2)
+
+    def has_replay_room(self) -> bool:
+        """Replays take a small part of the room, so that live events are not held up by them."""
+        return self.replays_in_flight < max(1, self.limit // IN_FLIGHT_PART)
 
     def looks_itself(self, wake: Callable[[], None]) -> None:
         """The lane will look for room at once, without being woken."""

@@ -4,6 +4,7 @@ Knows nothing of order, parking or the log beyond the one record it sends.
 """
 
 from collections.abc import Callable, Mapping
+from copy import copy
 from dataclasses import dataclass
 from enum import StrEnum
 from random import Random
@@ -15,6 +16,7 @@ from event_issuer.delivery.active import ActiveSubscription
 from event_issuer.delivery.outcome import Outcome, OutcomeKind, judge
 from event_issuer.delivery.signing import signature_lines
 from event_issuer.delivery.tracing import SPAN_ID_BYTES, TRACE_ID_BYTES, Hop, hop_of
+from event_issuer.domain import replays
 from event_issuer.domain.deprecation import Deprecation
 from event_issuer.domain.http_binding import Wire, outgoing
 from event_issuer.domain.time import SECOND_US, Clock, Instant
@@ -34,6 +36,7 @@ class AttemptKind(StrEnum):
     DELIVERY = "DELIVERY"
     PROBE = "PROBE"  # whether an endpoint that failed is back; the event spends no attempt on it
     TEST = "TEST"
+    REPLAY = replays.ATTEMPT_KIND  # to deliver it again, though it may be a probe, too
 
 
 @dataclass(slots=True)
@@ -78,9 +81,18 @@ class Courier:
         self._random = random
         self._deprecations = deprecations
         self._traces = traces
+        self._replay_line: bytes | None = None
+
+    def replaying(self, header_line: bytes) -> "Courier":
+        """The same for a replay, whose requests carry this line, too."""
+        courier = copy(self)
+        courier._replay_line = header_line
+        return courier
 
     async def attempt(self, subscription: ActiveSubscription, record: LogRecord, number: int) -> Attempt:
         kind = AttemptKind.PROBE if subscription.is_probing else AttemptKind.DELIVERY
+        if self._replay_line is not None:
+            kind = AttemptKind.REPLAY
         started_at, begun_s = self._clock(), self._monotonic_s()
         hop = hop_of(record, self._random.randbytes(TRACE_ID_BYTES + SPAN_ID_BYTES).hex(), self._traces)
         timings: Timings | None = None
@@ -110,6 +122,8 @@ class Courier:
             wire = _render(record, deprecation)
         webhook_id = f"{self._message_prefix}{record.partition_id}_{record.offset}".encode()
         signature = signature_lines(endpoint.signing_key, webhook_id, now // SECOND_US, wire.body)
+        if self._replay_line is not None:
+            signature += self._replay_line
         return Outgoing(
             target=endpoint.target,
             rules=endpoint.rules,

@@ -7,7 +7,6 @@ that comes meanwhile is noted and done next. Knows nothing of how lanes deliver.
 import asyncio
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
 from random import Random
 from typing import Final
@@ -24,7 +23,8 @@ from event_issuer.delivery.attempt import Courier
 from event_issuer.delivery.exposure import Exposure
 from event_issuer.delivery.lane import Lane
 from event_issuer.delivery.leases import Lease, Leaser
-from event_issuer.delivery.opening import Crew, stored_lanes
+from event_issuer.delivery.opened import Opened
+from event_issuer.delivery.opening import Crew, sieves_of, stored_lanes
 from event_issuer.delivery.position_losses import PositionLosses
 from event_issuer.delivery.reopening import RESTART_PAUSE_S, Faults, Openings
 from event_issuer.delivery.settle import Settler
@@ -41,19 +41,6 @@ OPENING_MAX: Final = 8  # subscriptions that read their lanes at a time: below t
 FLUSH_MAX_S: Final = 5.0  # at the end; what is not written by then is repeated by the next process
 
 logger = structlog.get_logger(__name__)
-
-
-@dataclass(slots=True)
-class _Open:
-    """`partition_ids` are those of all its lanes, `served` the leases of those that are opened here."""
-
-    subscription: ActiveSubscription
-    settings_version: int
-    partition_ids: frozenset[int]
-    served: Mapping[int, int]
-    lanes: list[Lane]
-    runs: list["asyncio.Task[None]"]
-    is_stale: bool = False
 
 
 class Engine:
@@ -78,7 +65,7 @@ class Engine:
         self.exposure = Exposure(exposure_max)
         self.settler = Settler(database, leaser.owner, leaser.epochs, self.exposure, clock, self._lose, metrics)
         self._losses = PositionLosses(database, log, leaser.owner, clock)
-        self._open: dict[int, _Open] = {}
+        self._open: dict[int, Opened] = {}
         self._changed: set[int] = set()
         self._reopening: dict[int, asyncio.Task[bool]] = {}
         self._served: Mapping[int, int] = {}
@@ -119,7 +106,7 @@ class Engine:
         self._is_stopping = True
         self._leaser.retire()
         for opened in self._open.values():
-            _shut(opened)
+            opened.shut()
         for reopening in list(self._reopening.values()):
             reopening.cancel()
         await self.caught_up()
@@ -141,7 +128,7 @@ class Engine:
         """What this process has in memory of an event; the database knows the rest."""
         opened = self._open.get(subscription_id)
         for lane in opened.lanes if opened is not None else ():
-            if lane.partition_id == partition_id:
+            if lane.partition_id == partition_id and lane.is_live:
                 return lane.progress_of(offset)
         return Progress.NONE
 
@@ -335,7 +322,7 @@ class Engine:
     async def _close(self, subscription_id: int) -> None:
         """Lets what is under way finish and be written, then forgets the lanes."""
         opened = self._open[subscription_id]
-        _shut(opened)
+        opened.shut()
         for lane in opened.lanes:
             await lane.drain()
         await self.settler.flush()
@@ -355,18 +342,17 @@ class Engine:
             if await self._losses.settle(row.id, subscription.settings.on_position_lost, stored.lanes):
                 self._changed.add(row.id)
                 return
-            partition_ids = [lane.lease[0] for lane in stored.lanes]
-            sieves = await self._sieves.of(filter_, subscription.settings, partition_ids)
+            sieves = await sieves_of(self._sieves, filter_, subscription.settings, stored.lanes)
         here = {lane.lease[0]: lane.lease[1] for lane in stored.lanes}
         if self._is_stopping or here != self._served_of(stored.partition_ids):
             self._changed.add(row.id)  # a lease came or went while we read
             return
         subscription.share(divided(subscription.settings.max_in_flight, len(here), len(stored.partition_ids)))
-        lanes = [self._crew.lane(lane, subscription, sieves.get(lane.lease[0])) for lane in stored.lanes]
+        lanes = [self._crew.lane(lane, subscription, sieves.get(lane.id)) for lane in stored.lanes]
         for lane in lanes:
             self._by_partition.setdefault(lane.partition_id, set()).add(lane)
         runs = [asyncio.create_task(self._run(lane)) for lane in lanes]
-        self._open[row.id] = _Open(subscription, row.settings_version, stored.partition_ids, here, lanes, runs)
+        self._open[row.id] = Opened(subscription, row.settings_version, stored.partition_ids, here, lanes, runs)
         if lanes and row.status != Status.RUNNING:
             await self._move(row.id, Command.OPENED)
 
@@ -375,6 +361,15 @@ class Engine:
             await lane.run()
         except Exception as fault:
             self._fault(lane, fault)
+        else:
+            self._forget(lane)
+
+    def _forget(self, lane: Lane) -> None:
+        """It is over: nothing wakes it any more."""
+        opened = self._open.get(lane.subscription.id)
+        if opened is not None and lane in opened.lanes:
+            opened.lanes.remove(lane)
+            self._by_partition[lane.partition_id].discard(lane)
 
     async def _refuse(self, subscription_id: int, problem: IssuerError) -> None:
         def failing() -> Work[None]:
@@ -385,10 +380,3 @@ class Engine:
 
     async def _move(self, subscription_id: int, command: Command) -> None:
         await self._database.run(sql.move(subscription_id, command, self._clock()))
-
-
-def _shut(opened: _Open) -> None:
-    """No request starts any more."""
-    opened.subscription.shut()
-    for run in opened.runs:
-        run.cancel()

@@ -23,7 +23,7 @@ from event_issuer.delivery.losses import EXPIRED, EXPUNGED
 from event_issuer.delivery.outcome import OutcomeKind
 from event_issuer.delivery.parked import Parked
 from event_issuer.delivery.progress import progress_of
-from event_issuer.delivery.reading import PartitionReader
+from event_issuer.delivery.reading import PartitionReader, ReadableLog
 from event_issuer.delivery.settle import Settler
 from event_issuer.delivery.sieve import Filtered, Sieve
 from event_issuer.delivery.turns import Turns
@@ -31,7 +31,7 @@ from event_issuer.domain.cursor import Cursor
 from event_issuer.domain.explaining import Progress
 from event_issuer.domain.subscriptions import PARKED_MAX, Ordering
 from event_issuer.domain.time import Clock
-from event_issuer.eventlog.protocol import EventLog, LogRecord
+from event_issuer.eventlog.protocol import LogRecord
 
 WINDOW: Final = 1_000  # how far a lane reads past its lowest unsettled event; bounds memory and the cursor's ranges
 WAITING_MAX: Final = PARKED_MAX + WINDOW  # parked in one lane at most: what was read before the bound may fail too
@@ -40,7 +40,13 @@ WAITING_MAX: Final = PARKED_MAX + WINDOW  # parked in one lane at most: what was
 class Lane:
     """`may_send()` says whether the lease can be trusted. `on_fault` hears of a delivery that raised: the lane's state
     is then in doubt, and whoever owns the lane opens it anew from what is written down. So too when `on_overtaken`
-    hears that retention took what was to be read next."""
+    hears that retention took what was to be read next.
+
+    A live lane has no end. That of a replay, which is not live, counts what it has `delivered` and is over one day."""
+
+    is_live = True
+    is_over = False
+    delivered = 0
 
     def __init__(
         self,
@@ -53,7 +59,7 @@ class Lane:
         *,
         expired: int,
         sieve: Sieve | None,
-        log: EventLog,
+        log: ReadableLog,
         courier: Courier,
         settler: Settler,
         exposure: Exposure,
@@ -96,9 +102,9 @@ class Lane:
         return len(self._failed.parked)
 
     async def run(self) -> None:
-        """Steps whenever there may be something to do, until cancelled."""
+        """Steps whenever there may be something to do, until it is over or cancelled."""
         try:
-            while True:
+            while not self.is_over:
                 await self._awake.wait()
                 self._awake.clear()
                 looked_at = self._clock()
@@ -326,6 +332,10 @@ class Lane:
         self._settler.fail(self, attempt)
         return True
 
+    def _tell(self, attempt: Attempt) -> None:
+        """It has ended, and cursor and parked events say what follows."""
+        self._settler.add(self, attempt)
+
     # First deliveries
 
     async def _deliver(self, record: LogRecord) -> None:
@@ -343,7 +353,7 @@ class Lane:
             self.cursor.settle(record.offset)
             if self._is_per_key and record.event.partitionkey is not None:
                 self._next_of_key(record.event.partitionkey)
-        self._settler.add(self, attempt)
+        self._tell(attempt)
 
     def _next_of_key(self, key: str) -> None:
         """The key's delivery has ended: the next one's turn has come, or all that waited are passed over."""
@@ -370,4 +380,4 @@ class Lane:
             await self._failed.take_outcome(parked, attempt.outcome, number)
         else:
             self._failed.put_back(parked)
-        self._settler.add(self, attempt)
+        self._tell(attempt)

@@ -1,8 +1,9 @@
 """Opening: what is stored of a subscription's lanes, as the values that a `Lane` begins with. Knows no engine."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from random import Random
+from typing import TypeVar
 
 from event_issuer.db import lanes as sql
 from event_issuer.db.database import Database
@@ -13,15 +14,23 @@ from event_issuer.delivery.exposure import Exposure
 from event_issuer.delivery.lane import WAITING_MAX, Lane
 from event_issuer.delivery.leases import Lease
 from event_issuer.delivery.parked import Parked
+from event_issuer.delivery.reading import ReadableLog
+from event_issuer.delivery.replaying import LogUntil, Replayed, ReplayLane
 from event_issuer.delivery.settle import Settler
-from event_issuer.delivery.sieve import Filtered, Sieve
+from event_issuer.delivery.sieve import Filtered, Sieve, Sieves, stored_filter
 from event_issuer.domain.cursor import Cursor
+from event_issuer.domain.filters import Filter
+from event_issuer.domain.replays import header_line
+from event_issuer.domain.subscriptions import DeliverySettings
 from event_issuer.domain.time import Clock, Instant
-from event_issuer.eventlog.protocol import EventLog
+
+LaneT = TypeVar("LaneT", bound=Lane)
 
 
 @dataclass(frozen=True, slots=True)
 class StoredLane:
+    """`replayed` is None for a live lane."""
+
     id: int
     lease: Lease
     cursor: Cursor
@@ -29,6 +38,7 @@ class StoredLane:
     filtered: Filtered
     expired: int
     parked: list[Parked]
+    replayed: Replayed | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +53,7 @@ class StoredLanes:
 class Crew:
     """What all lanes of a process work with."""
 
-    log: EventLog
+    log: ReadableLog
     courier: Courier
     settler: Settler
     exposure: Exposure
@@ -54,7 +64,18 @@ class Crew:
     random: Random
 
     def lane(self, stored: StoredLane, subscription: ActiveSubscription, sieve: Sieve | None) -> Lane:
-        return Lane(
+        replayed = stored.replayed
+        if replayed is None:
+            return self._made(Lane, stored, subscription, sieve)
+        log, courier = LogUntil(self.log, replayed.end), self.courier.replaying(header_line(replayed.id))
+        lane = replace(self, log=log, courier=courier)._made(ReplayLane, stored, subscription, sieve)
+        lane.take_up(replayed)
+        return lane
+
+    def _made(
+        self, kind: type[LaneT], stored: StoredLane, subscription: ActiveSubscription, sieve: Sieve | None
+    ) -> LaneT:
+        return kind(
             stored.id,
             subscription,
             stored.lease,
@@ -97,9 +118,32 @@ async def stored_lanes(
                     Filtered(row.filtered_count, row.last_filtered),
                     row.expired_count,
                     [_parked(one, row) for one in parked],
+                    _replayed(row),
                 )
             )
     return StoredLanes(frozenset(row.partition_id for row in rows), lanes)
+
+
+async def sieves_of(
+    sieves: Sieves, filter_: Filter | None, settings: DeliverySettings, lanes: Sequence[StoredLane]
+) -> dict[int, Sieve]:
+    """By lane id; none where a lane takes everything. Raises what `Sieves.of` does."""
+    found: dict[int, Sieve] = {}
+    for replay_id in {lane.replayed.id if lane.replayed else None for lane in lanes}:
+        alike = [lane for lane in lanes if (lane.replayed.id if lane.replayed else None) == replay_id]
+        by_partition = await sieves.of(filter_, settings, [lane.lease[0] for lane in alike])
+        for lane in alike:
+            own = stored_filter(lane.replayed.filter if lane.replayed else None)
+            sieve = sieves.narrowed(by_partition.get(lane.lease[0]), own)
+            if sieve is not None:
+                found[lane.id] = sieve
+    return found
+
+
+def _replayed(row: sql.LaneRow) -> Replayed | None:
+    if row.replay_id is None or row.end_offset is None:
+        return None
+    return Replayed(row.replay_id, row.end_offset, row.replay_filter, row.delivered_count)
 
 
 async def _parked_rows(database: Database, lane_id: int) -> list[sql.ParkedRow]:

@@ -15,6 +15,7 @@ from event_issuer.db.event_types import place_of
 from event_issuer.db.settling import LeaseLost, hold_leases
 from event_issuer.db.work import Work
 from event_issuer.delivery.opening import StoredLane
+from event_issuer.delivery.replay_losses import ReplayLosses
 from event_issuer.domain.errors import Unavailable
 from event_issuer.domain.position_loss import LogExtent, OnPositionLost, PositionLoss, position_loss, told
 from event_issuer.domain.time import Clock
@@ -28,6 +29,7 @@ logger = structlog.get_logger(__name__)
 class PositionLosses:
     def __init__(self, database: Database, log: EventLog, owner: str, clock: Clock) -> None:
         self._database, self._log, self._owner, self._clock = database, log, owner, clock
+        self._of_replays = ReplayLosses(database, owner, clock)
 
     async def settle(self, subscription_id: int, policy: OnPositionLost, lanes: Sequence[StoredLane]) -> bool:
         """Whether a lane had lost its position: what is stored is no longer what was read. Raises Unavailable.
@@ -40,16 +42,17 @@ class PositionLosses:
         extents = {id_: LogExtent(self._log.log_id, found.start, found.next) for id_, found in bounds.items()}
         losses: list[tuple[StoredLane, PositionLoss]] = []
         for lane in lanes:
+            if lane.replayed is not None:
+                continue
             loss = position_loss(lane.log_id, lane.cursor, extents[lane.lease[0]], policy)
             if loss is not None:
                 losses.append((lane, loss))
-        if not losses:
-            return False
         try:
-            await self._database.run(self._written(subscription_id, policy, losses, extents))
+            if losses:
+                await self._database.run(self._written(subscription_id, policy, losses, extents))
+            return await self._of_replays.settle(subscription_id, lanes, extents) or bool(losses)
         except LeaseLost as lost:
             raise Unavailable(f"A lost position was not written: {lost}") from None
-        return True
 
     def _written(
         self,

@@ -1,26 +1,34 @@
 """One partition of the log as a lane reads it: with patience while the log is away. Knows nothing of order or keys."""
 
 import asyncio
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Callable, Sequence
+from typing import Final, Protocol
 
 import structlog
 
 from event_issuer.delivery.sieve import Sieve
 from event_issuer.domain.cursor import Cursor
 from event_issuer.domain.errors import Unavailable
-from event_issuer.eventlog.protocol import EventLog, LogRecord, Page
+from event_issuer.eventlog.protocol import Bounds, LogRecord, Page
 
 LOG_AWAY_PAUSE_S: Final = 1.0
 
 logger = structlog.get_logger(__name__)
 
 
+class ReadableLog(Protocol):
+    """What a lane wants of a log, as `EventLog` has it."""
+
+    async def read(self, partition_id: int, offset: int) -> Page: ...
+
+    async def bounds(self, partition_ids: Sequence[int]) -> dict[int, Bounds]: ...
+
+
 class PartitionReader:
     """With a `sieve`, whatever is read has been judged by it."""
 
     def __init__(
-        self, log: EventLog, partition_id: int, sieve: Sieve | None = None, *, pause_s: float = LOG_AWAY_PAUSE_S
+        self, log: ReadableLog, partition_id: int, sieve: Sieve | None = None, *, pause_s: float = LOG_AWAY_PAUSE_S
     ) -> None:
         self._log, self._partition_id, self._sieve, self._pause_s = log, partition_id, sieve, pause_s
 

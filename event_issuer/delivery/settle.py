@@ -49,6 +49,7 @@ class SettlingLane(Protocol):
     cursor: Cursor
     filtered: Filtered
     expired: int
+    delivered: int
 
 
 @dataclass(slots=True)
@@ -130,6 +131,11 @@ class Settler:
     def touch(self, lane: SettlingLane) -> None:
         """The cursor moved over events that were not sent: written with the next batch, or every now and then."""
         self._touched.add(lane)
+
+    def touch_now(self, lane: SettlingLane) -> None:
+        """The same where somebody waits for it: written with the next batch, which comes at once."""
+        self._touched.add(lane)
+        self._pressing.set()
 
     def fail(self, lane: SettlingLane, attempt: Attempt) -> None:
         """The endpoint is gone: the subscription fails; the event stays unsettled for whoever starts it again."""
@@ -261,7 +267,8 @@ def _report(problem: Exception, batch: _Batch) -> None:
 
 def _lane_row(lane: SettlingLane) -> Row:
     cursor, filtered = lane.cursor, lane.filtered
-    return (lane.id, cursor.next_offset, cursor.settled_above(), filtered.count, filtered.last, lane.expired)
+    counts = (filtered.count, filtered.last, lane.expired, lane.delivered)
+    return (lane.id, cursor.next_offset, cursor.settled_above(), *counts)
 
 
 def _attempt_row(attempt: Attempt) -> Row:

@@ -70,6 +70,28 @@ class Sieve:
             return True
 
 
+class NarrowedSieve(Sieve):
+    """A replay's: of what its subscription takes (`within`; None: everything) those that its own filter takes, too."""
+
+    def __init__(self, filter_: Filter, shared: RecordFilter, within: Sieve | None) -> None:
+        super().__init__(filter_, shared)
+        self._within = within
+
+    def takes(self, record: LogRecord) -> bool:
+        return (self._within is None or self._within.takes(record)) and super().takes(record)
+
+    async def judge(self, records: Sequence[LogRecord]) -> None:
+        if self._within is not None:
+            await self._within.judge(records)
+            records = [record for record in records if self._within.takes(record)]
+        await super().judge(records)
+
+    def why_not(self, record: LogRecord) -> str:
+        if self._within is not None and not self._within.takes(record):
+            return self._within.why_not(record)
+        return super().why_not(record)
+
+
 class Filtered:
     """How many events of a lane were filtered out ever, and which was the last. Written with the lane's cursor, so that
     each is counted once. The words for the last one are found when they are asked for: few of them ever are."""
@@ -111,6 +133,10 @@ class Sieves:
             return {id_: Sieve(pin=pin) for id_, pin in pins.items()}
         shared = self.filters.shared(filter_)
         return {id_: Sieve(filter_, shared, pins.get(id_)) for id_ in partition_ids}
+
+    def narrowed(self, within: Sieve | None, filter_: Filter | None) -> Sieve | None:
+        """For a replay with this filter of a subscription that has this sieve."""
+        return within if filter_ is None else NarrowedSieve(filter_, self.filters.shared(filter_), within)
 
 
 def stored_filter(text: str | None) -> Filter | None:

@@ -23,7 +23,7 @@ GAUGES: Final[Mapping[str, str]] = {
     "event_issuer_exposure_max": "The bound on the exposure.",
     "event_issuer_settling_blocked": "1 while what became of events cannot be written down, so that nothing is sent.",
     "event_issuer_parked_waiting": "Events that failed and wait for another attempt.",
-    "event_issuer_lag_events": "Events in the log that are not settled yet, over all lanes.",
+    "event_issuer_lag_events": "Events in the log that are not settled yet, over all lanes but those of replays.",
     "event_issuer_lag_events_max": "The same of the lane that has most of them.",
 }
 
@@ -34,6 +34,7 @@ class LaneStanding(Protocol):
     subscription: ActiveSubscription
     partition_id: int
     cursor: Cursor
+    is_live: bool
 
     @property
     def in_flight(self) -> int: ...
@@ -53,6 +54,8 @@ def standing(
         count += 1
         in_flight += lane.in_flight
         parked += lane.parked_count
+        if not lane.is_live:
+            continue  # a replay ends before the head
         behind = _lag(lane.cursor, head_of(lane.partition_id))
         lag += behind
         lag_max = max(lag_max, behind)

@@ -10,7 +10,7 @@ from typing import Final
 
 import structlog
 
-from event_issuer.delivery.attempt import Attempt
+from event_issuer.delivery.attempt import Attempt, AttemptKind
 from event_issuer.delivery.outcome import OutcomeKind
 from event_issuer.delivery.parked import Parked
 from event_issuer.domain.time import SECOND_US
@@ -66,7 +66,11 @@ class Tally:
             metrics.delivered.labels(metrics.event_types.of(name)).inc(count)
         metrics.latency.observe_all(
             # The clocks of two processes may differ by more than a delivery takes.
-            [max(0, one.started_at + one.duration_us - one.record.recorded_at) for one in attempts]
+            [
+                max(0, one.started_at + one.duration_us - one.record.recorded_at)
+                for one in attempts
+                if one.kind is not AttemptKind.REPLAY  # an event that is sent again comes late on purpose
+            ]
         )
 
     def _count_parked(self, parked: Collection[Parked]) -> tuple[int, int]:

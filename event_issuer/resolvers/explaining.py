@@ -30,6 +30,7 @@ from event_issuer.domain.explaining import (
     explain,
 )
 from event_issuer.domain.filters import parse_filter, why_not
+from event_issuer.domain.replays import ATTEMPT_KIND
 from event_issuer.domain.subscriptions import TIMEOUT_MAX_S, DeliverySettings, Status
 from event_issuer.domain.time import SECOND_US, Clock, Instant
 from event_issuer.eventlog.protocol import Bounds, EventLog, LogRecord
@@ -192,13 +193,17 @@ class Explaining:
 
     async def _add_rows(self, row: Subscription, position: Position, found: _Found) -> None:
         parked = await sql.parked_at(row.id, *position)
-        live = [one for one in parked if one.lane_id == found.lane_id]
-        found.parked = next(iter(live or parked), None)
+        live = [one for one in parked if one.lane_id == found.lane_id]  # a replay has its own
+        found.parked = next(iter(live), None)
         found.attempts = await sql.attempts_at(row.id, *position, ATTEMPTS_SHOWN)
         found.facts = replace(
             found.facts,
             parked=_parked_standing(found.parked, position[1], frozen_us(row, found.facts.now)),
-            tries=[Try(one.number, one.outcome == "DELIVERED", one.error) for one in found.attempts],
+            tries=[
+                Try(one.number, one.outcome == "DELIVERED", one.error)
+                for one in found.attempts
+                if one.kind != ATTEMPT_KIND
+            ],
         )
         if found.facts.is_settled and found.facts.is_whole:  # as far as their age goes
             found.facts = replace(found.facts, history_since=await self._history_since(row.id, found.facts))

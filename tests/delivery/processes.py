@@ -9,6 +9,7 @@ from event_issuer.delivery.attempt import Courier
 from event_issuer.delivery.engine import Engine
 from event_issuer.delivery.leases import Leaser
 from event_issuer.delivery.pins import Pins
+from event_issuer.delivery.replays import ReplayKeeper
 from event_issuer.delivery.sieve import Sieves
 from event_issuer.domain.dataschemas import SchemaUrls
 from event_issuer.egress.sender import Sender
@@ -26,6 +27,8 @@ class Process:
         self.database = FailingDatabase(world.database)
         self.leaser = Leaser(self.database, owner, world.clock, lease_s=lease_s)
         courier = Courier(sender, world.log.log_id, world.clock, world.clock.monotonic_s, random.Random(owner), {})
+        sieves = Sieves(Pins(self.database, Versions(world.feed, SchemaUrls(ORIGIN))))
+        self.keeper = ReplayKeeper(self.database, world.log, world.log.log_id, sieves, world.feed, world.clock)
         self.engine = Engine(
             self.database,
             world.log,
@@ -33,7 +36,7 @@ class Process:
             self.leaser,
             courier,
             world.activate,
-            Sieves(Pins(self.database, Versions(world.feed, SchemaUrls(ORIGIN)))),
+            sieves,
             world.clock,
             random.Random(4),
             exposure_max=100,
@@ -44,6 +47,11 @@ class Process:
         await self.world.feed.step()
         await self.engine.step()
         await self.engine.caught_up()
+
+    async def keep(self) -> None:
+        """What is to be done about replays, until there is nothing."""
+        while await self.keeper.step():
+            pass
 
     async def closing(self, subscription_id: int) -> None:
         """Hears of changes, and returns when no request of this subscription starts any more."""

@@ -3,6 +3,7 @@
 import asyncio
 import random
 
+from event_issuer.contracts.versions import Versions
 from event_issuer.db.leases import release
 from event_issuer.db.tables import Subscription
 from event_issuer.delivery.active import ActiveSubscription
@@ -10,15 +11,17 @@ from event_issuer.delivery.attempt import Courier
 from event_issuer.delivery.exposure import Exposure
 from event_issuer.delivery.lane import Lane
 from event_issuer.delivery.leases import Lease, Leaser
-from event_issuer.delivery.opening import stored_lanes
+from event_issuer.delivery.opening import Crew, sieves_of, stored_lanes
+from event_issuer.delivery.pins import Pins
 from event_issuer.delivery.position_losses import PositionLosses
 from event_issuer.delivery.settle import Settler
-from event_issuer.delivery.sieve import Sieve
+from event_issuer.delivery.sieve import Sieve, Sieves
+from event_issuer.domain.dataschemas import SchemaUrls
 from event_issuer.egress.sender import Sender
 from event_issuer.eventlog.protocol import EventLog
 from event_issuer.telemetry.metrics import Metrics
 from tests.delivery.failing import FailingDatabase
-from tests.delivery.world import LOG_ID, World
+from tests.delivery.world import LOG_ID, ORIGIN, World
 
 EXPOSURE_MAX = 100
 LEASE_S = 1e7  # the rig renews nothing
@@ -43,6 +46,7 @@ class Rig:
         )
         self.courier = Courier(sender, LOG_ID, world.clock, world.clock.monotonic_s, random.Random(owner), {})
         self.sieves: dict[int, Sieve] = {}
+        self.made = Sieves(Pins(self.database, Versions(world.feed, SchemaUrls(ORIGIN))))
         self.lanes: list[Lane] = []
         self.subscriptions: list[ActiveSubscription] = []
 
@@ -58,28 +62,14 @@ class Rig:
             if await self.losses.settle(subscription_id, subscription.settings.on_position_lost, stored.lanes):
                 stored = await stored_lanes(self.world.database, subscription_id, served, subscription.now())
             for lane in sorted(stored.lanes, key=lambda lane: lane.lease):
-                self.lanes.append(
-                    Lane(
-                        lane.id,
-                        subscription,
-                        lane.lease,
-                        lane.cursor,
-                        lane.parked,
-                        lane.filtered,
-                        expired=lane.expired,
-                        sieve=self.sieves.get(lane.lease[0]),
-                        log=self.log,
-                        courier=self.courier,
-                        settler=self.settler,
-                        exposure=self.exposure,
-                        may_send=self.leaser.is_good,
-                        on_fault=lambda lane, fault: self.faults.append(fault),
-                        on_overtaken=self.overtaken.append,
-                        clock=self.world.clock,
-                        random=random.Random(4),
-                    )
-                )
+                sieves = await sieves_of(self.made, None, subscription.settings, [lane])
+                sieve = self.sieves.get(lane.lease[0], sieves.get(lane.id))
+                self.lanes.append(self._crew().lane(lane, subscription, sieve))
         return self.lanes
+
+    def _crew(self) -> Crew:
+        told = (self.leaser.is_good, lambda lane, fault: self.faults.append(fault), self.overtaken.append)
+        return Crew(self.log, self.courier, self.settler, self.exposure, *told, self.world.clock, random.Random(4))
 
     async def carry(self) -> int:
         """Steps until nothing more can start and nothing is under way; the number of attempts that steps started."""

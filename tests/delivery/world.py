@@ -12,6 +12,8 @@ from event_issuer.db.changes import ChangeFeed, Topic, announce
 from event_issuer.db.database import Database
 from event_issuer.db.event_types import NewEventType, insert
 from event_issuer.db.lanes import move
+from event_issuer.db.replays import NewReplay, Stretch
+from event_issuer.db.replays import insert as insert_replay
 from event_issuer.db.subscriptions import LaneStart, NewSubscription
 from event_issuer.db.tables import Subscription
 from event_issuer.db.work import Row, Statement, Work, batches, insertion
@@ -173,6 +175,17 @@ class World:
                 yield insertion(self.database.dialect, "parked_events", PARKED, part)
 
         await self.database.run(parking())
+
+    async def replay(
+        self, subscription_id: int, *stretches: Stretch, filter_: object = None, is_dry_run: bool = False
+    ) -> int:
+        """As its owner asks for it."""
+        rows = await self.rows("SELECT tenant_id, principal_id FROM subscriptions WHERE id = $1", subscription_id)
+        text = None if filter_ is None else json.dumps(filter_)
+        new = NewReplay(*rows[0], subscription_id, is_dry_run, text, LOG_ID, stretches, {})
+        replay_id = await self.database.run(insert_replay(self.database.dialect, new, self.clock.now))
+        assert replay_id is not None
+        return replay_id
 
     async def restarted(self) -> "World":
         """The same database and time, with a log that has nothing in memory."""
