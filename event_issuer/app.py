@@ -39,6 +39,7 @@ from event_issuer.resolvers.explaining import AttemptHistory, Explaining
 from event_issuer.resolvers.expunging import Expunging
 from event_issuer.resolvers.parked import ParkedEvents
 from event_issuer.resolvers.quarantine import Quarantine
+from event_issuer.resolvers.replays import Replays
 from event_issuer.resolvers.schemas import SchemaDocument
 from event_issuer.resolvers.subscriptions import SubscriptionLimits, Subscriptions
 from event_issuer.roles import LOOPS, Role
@@ -193,6 +194,7 @@ def _operations(
         ),
         deliveries=Deliveries(database, clock),
         parked=ParkedEvents(database, feed, clock),
+        replays=Replays(database, log, contracts.catalogue, feed, clock),
         quarantine=Quarantine(database, log, contracts.catalogue, judge, feed, clock),
         explaining=explaining,
         expunging=Expunging(database, log, log.reload, feed, clock),

@@ -15,6 +15,7 @@ from event_issuer.resolvers.expunging import Expunging
 from event_issuer.resolvers.parked import ParkedEvents
 from event_issuer.resolvers.produce import Producing
 from event_issuer.resolvers.quarantine import Quarantine
+from event_issuer.resolvers.replays import Replays
 from event_issuer.resolvers.schemas import Schemas
 from event_issuer.resolvers.subscriptions import Subscriptions
 from event_issuer.resolvers.test_deliveries import TestDeliveries
@@ -29,6 +30,7 @@ class Operations:
     subscriptions: Subscriptions
     deliveries: Deliveries
     parked: ParkedEvents
+    replays: Replays
     quarantine: Quarantine
     explaining: Explaining
     test_deliveries: TestDeliveries

@@ -159,6 +159,7 @@ class VerificationMethod(Enum):
 class AttemptKind(Enum):
     DELIVERY = value("DELIVERY", "To deliver an event.")
     PROBE = value("PROBE", "To see whether an endpoint that failed is back; the event spends no attempt on it.")
+    REPLAY = value("REPLAY", "To deliver an event again, in a replay; also where it is a probe.")
     TEST = value("TEST", "To try the endpoint with a test event, which is not in the log.")
 
 

@@ -20,6 +20,7 @@ from event_issuer.graphql.fields import mutation
 from event_issuer.graphql.ids import existing_number
 from event_issuer.graphql.parked import ParkedEventsPayload, ParkedSelected
 from event_issuer.graphql.quarantine import QuarantinePayload, Selected
+from event_issuer.graphql.replays import ReplayId, ReplayPayload, ToReplay, cancel_replay, replay_events
 from event_issuer.graphql.scalars import CloudEvent
 from event_issuer.graphql.schemas import RegisterSchemaInput, RegisterSchemaPayload
 from event_issuer.graphql.subscriptions import (
@@ -148,6 +149,17 @@ class Mutation:
         number = existing_number(id, "WebhookSubscription")
         row = await info.context.do.test_deliveries.send(info.context.caller, number, event_type)
         return TestDeliveryPayload(test_delivery=TestDelivery.of(row))
+
+    @mutation(
+        "Has events delivered again, beside the live ones: with the ids that they had, and `webhook-replay`. A dry run "
+        "counts them. CONFLICT where the endpoint has not agreed to receive."
+    )
+    async def replay_events(self, info: Asked, input: ToReplay) -> ReplayPayload | None:
+        return await replay_events(info, input)
+
+    @mutation("Ends a replay: no request of it starts within a second of this. CONFLICT where it has ended.")
+    async def cancel_replay(self, info: Asked, id: ReplayId) -> ReplayPayload | None:
+        return await cancel_replay(info, id)
 
     @mutation("Deletes a subscription, with where it stood and what it attempted.")
     async def delete_webhook_subscription(

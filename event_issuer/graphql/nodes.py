@@ -11,6 +11,7 @@ from event_issuer.graphql.event_types import EventType
 from event_issuer.graphql.events import event_at
 from event_issuer.graphql.ids import event_position, parse_id
 from event_issuer.graphql.quarantine import QuarantinedEvent
+from event_issuer.graphql.replays import Replay
 from event_issuer.graphql.schemas import SchemaVersion
 from event_issuer.graphql.subscriptions import WebhookSubscription
 from event_issuer.graphql.test_deliveries import find_test_delivery
@@ -59,6 +60,11 @@ async def _quarantined_event(info: Asked, keys: list[int]) -> Found:
     return None if row is None else QuarantinedEvent.of(row)
 
 
+async def _replay(info: Asked, keys: list[int]) -> Found:
+    row = await info.context.do.replays.get(info.context.caller, keys[0])
+    return None if row is None else Replay.of(row)
+
+
 async def _test_delivery(info: Asked, keys: list[int]) -> Found:
     return await find_test_delivery(info, *keys[:2])
 
@@ -70,5 +76,6 @@ _FINDERS: Final[dict[str, Callable[[Asked, list[int]], Awaitable[Found]]]] = {
     "DeliveryAttempt": _attempt,
     "ParkedEvent": _parked_event,
     "QuarantinedEvent": _quarantined_event,
+    "Replay": _replay,
     "TestDelivery": _test_delivery,
 }

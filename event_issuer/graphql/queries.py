@@ -20,6 +20,7 @@ from event_issuer.graphql.filters import EventFilterInput
 from event_issuer.graphql.ids import event_position, number_in, numbers_in
 from event_issuer.graphql.nodes import find_node
 from event_issuer.graphql.quarantine import QuarantinedEvent
+from event_issuer.graphql.replays import Replay, replays_of
 from event_issuer.graphql.scalars import JSON, CloudEvent
 from event_issuer.graphql.schemas import CompatibilityReport
 from event_issuer.graphql.subscriptions import WebhookSubscription, WebhookSubscriptionFilter
@@ -99,6 +100,18 @@ class Query:
     async def test_delivery(self, info: Asked, id: Id) -> TestDelivery | None:
         keys = numbers_in(id, "TestDelivery", 2)
         return None if keys is None else await find_test_delivery(info, *keys)
+
+    @field("The replays of a subscription, the oldest first; null if it is not there, or another tenant's.")
+    async def replays(
+        self,
+        info: Asked,
+        webhook_subscription_id: Annotated[strawberry.ID, strawberry.argument(description="The subscription.")],
+        first: First = None,
+        after: After = None,
+        last: Last = None,
+        before: Before = None,
+    ) -> Connection[Replay] | None:
+        return await replays_of(info, webhook_subscription_id, page_request(first, after, last, before))
 
     @field("The log, from the oldest event on unless it says otherwise; read on with `after`.")
     async def events(

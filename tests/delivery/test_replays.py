@@ -433,7 +433,7 @@ async def test_an_event_type_that_is_removed_ends_its_part_and_a_new_one_has_non
     world: World, sender: ScriptedSender, process: Process
 ) -> None:
     (one,), (two,), (three,) = [await world.partitions() for _ in range(3)]
-    types = dict(await world.rows("SELECT id, event_type_id FROM partitions"))
+    types = {row[0]: row[1] for row in await world.rows("SELECT id, event_type_id FROM partitions")}
     await world.produce(three, None)
     subscription_id = await world.subscribe([one, two])
     await world.alter(subscription_id, verified_at_us=1)

@@ -181,8 +181,10 @@ class World:
     ) -> int:
         """As its owner asks for it."""
         rows = await self.rows("SELECT tenant_id, principal_id FROM subscriptions WHERE id = $1", subscription_id)
+        ((tenant_id, principal_id),) = rows
         text = None if filter_ is None else json.dumps(filter_)
-        new = NewReplay(*rows[0], subscription_id, is_dry_run, text, LOG_ID, stretches, {})
+        asked = (subscription_id, is_dry_run, text, LOG_ID, stretches)
+        new = NewReplay(tenant_id, principal_id, *asked, {})
         replay_id = await self.database.run(insert_replay(self.database.dialect, new, self.clock.now))
         assert replay_id is not None
         return replay_id
