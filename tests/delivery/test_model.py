@@ -1,13 +1,18 @@
-"""Random lives of a lane: failing endpoints, settles that fail or get no answer, crashes at any moment.
+"""Random lives of a lane: failing endpoints, settles that fail or get no answer, replays, crashes at any moment.
 
 Whatever happened, at the end each event is delivered or a dead letter, first deliveries of a key came in log order,
-and no event was delivered again beyond what the crashes left exposed.
+and no event was delivered again beyond what the crashes left exposed. So too within each replay, which counts what it
+has delivered; one that was cancelled is only less of it.
 """
 
 import random
 from collections import Counter
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
+from event_issuer.db.replays import Stretch, cancel
+from event_issuer.delivery.replays import ReplayKeeper
+from event_issuer.domain.replays import HEADER, OPEN_MAX, global_id
 from event_issuer.egress.messages import Response
 from tests.delivery.rig import Rig, until_idle
 from tests.delivery.senders import OK, ScriptedSender, Sent, answer
@@ -31,6 +36,8 @@ class Life:
         self.rig = Rig(world, sender, f"{seed}-0", exposure_max=12)
         self.processes = 1
         self.failure_rate = self.chance.choice([0.0, 0.2, 0.6])
+        self.replays: dict[int, list[str]] = {}  # which events each of them is of
+        self.cancelled: set[int] = set()
         sender.script = self.answer
 
     def answer(self, sent: Sent) -> Response:
@@ -44,10 +51,12 @@ class Life:
         delays = (1.0,) * 50 if self.has_budget else (1.0, 2.0)
         settings = replace(SETTINGS, max_in_flight=self.chance.choice([1, 2, 5]), retry_delays_s=delays)
         self.subscription_id = await self.world.subscribe(self.partition_ids, settings=settings)
+        await self.world.alter(self.subscription_id, verified_at_us=1)
         await self.rig.open(self.subscription_id)
 
     async def act(self) -> None:
         acts = [self.produce] * 3 + [self.step] * 6 + [self.settle] * 3 + [self.wait] * 2 + [self.gate, self.crash]
+        acts += [self.replay, self.cancel]
         await self.chance.choice(acts)()
 
     async def produce(self) -> None:
@@ -83,17 +92,47 @@ class Life:
         self.processes += 1
         await self.rig.open(self.subscription_id)
 
+    async def replay(self) -> None:
+        """Of all that is in the log; a process that begins has its lanes."""
+        if len(self.replays) - len(self.cancelled) < OPEN_MAX:
+            stretches = [Stretch(partition_id, 0, None) for partition_id in self.partition_ids]
+            replay_id = await self.world.replay(self.subscription_id, *stretches)
+            self.replays[replay_id] = list(self.keys)
+            await self.crash()
+
+    async def cancel(self) -> None:
+        for replay_id in sorted(self.replays.keys() - self.cancelled)[:1]:
+            ((tenant_id,),) = await self.world.rows("SELECT DISTINCT tenant_id FROM subscriptions")
+            work = cancel(self.world.database.dialect, tenant_id, 1, replay_id, self.world.clock.now)
+            assert await self.world.database.run(work)
+            self.cancelled.add(replay_id)
+            if self.chance.random() < 0.5:  # else its lanes write what is dropped
+                await self.crash()
+
     async def end(self) -> None:
+        if self.cancelled:
+            await self.crash()
         self.failure_rate = 0.0
         self.sender.release()
         self.rig.database.refuse = self.rig.database.silence = 0
         while not await self._has_ended():
             self.world.clock.advance(4)
+        keeper = ReplayKeeper(
+            self.rig.database, self.world.log, self.world.log.log_id, self.rig.made, self.world.feed, self.world.clock
+        )
+        while await keeper.step():
+            pass
 
     async def _has_ended(self) -> bool:
         await self.rig.settle_down()
-        behind = "lanes JOIN log_heads USING (partition_id) WHERE lanes.next_offset < log_heads.next_offset"
-        waiting = await self.world.rows("SELECT 1 FROM parked_events WHERE dead_lettered_at_us IS NULL LIMIT 1")
+        behind = (
+            "lanes JOIN log_heads ON log_heads.partition_id = lanes.partition_id LEFT JOIN replay_ranges "
+            "ON replay_ranges.replay_id = lanes.replay_id AND replay_ranges.partition_id = lanes.partition_id "
+            "WHERE lanes.next_offset < COALESCE(end_offset, log_heads.next_offset)"
+        )
+        waiting = await self.world.rows(
+            "SELECT 1 FROM parked_events JOIN lanes ON lanes.id = lane_id WHERE dead_lettered_at_us IS NULL LIMIT 1"
+        )
         return not waiting and not await self.world.rows(f"SELECT 1 FROM {behind} LIMIT 1")
 
 
@@ -109,36 +148,76 @@ async def _live(world: World, seed: int) -> None:
     for _ in range(STEPS):
         await life.act()
     await life.end()
-    _check(life, await _dead_letters(life), seed)
+    live = [sent for sent in sender.sent if HEADER not in sent.headers]
+    _check(life, live, list(life.keys), await _dead_letters(life, None), seed)
+    for replay_id, event_ids in life.replays.items():
+        sent = [sent for sent in sender.sent if sent.headers.get(HEADER) == global_id(replay_id)]
+        dead = await _dead_letters(life, replay_id)
+        _check(life, sent, event_ids, dead, seed, is_whole=replay_id not in life.cancelled)
+        await _check_replay(life, replay_id, {one.event_id for one in sent if one in sender.delivered}, dead)
+    repeated = Counter((sent.headers.get(HEADER), sent.event_id) for sent in sender.delivered)
+    assert sum(count - 1 for count in repeated.values()) <= life.exposed, seed
     await _check_rows(life, seed)
 
 
-async def _dead_letters(life: Life) -> set[str]:
-    """The events that are dead letters: their offsets, read in the log."""
+async def _dead_letters(life: Life, replay_id: int | None) -> set[str]:
+    """The events that are dead letters of a replay, or of live lanes: their offsets, read in the log."""
     rows = await life.world.rows(
-        "SELECT partition_id, log_offset FROM parked_events WHERE subscription_id = $1", life.subscription_id
+        "SELECT parked_events.partition_id, log_offset FROM parked_events JOIN lanes ON lanes.id = lane_id "
+        "WHERE parked_events.subscription_id = $1 AND COALESCE(replay_id, 0) = $2",
+        life.subscription_id,
+        replay_id or 0,
     )
     pages = [(await life.world.log.read(partition_id, offset)).records[0] for partition_id, offset in rows]
     return {record.event.id for record in pages}
 
 
-def _check(life: Life, dead: set[str], seed: int) -> None:
-    delivered = Counter(sent.event_id for sent in life.sender.delivered)
-    assert delivered.keys() | dead == life.keys.keys(), seed
-    assert sum(count - 1 for count in delivered.values()) <= life.exposed, seed
+def _check(
+    life: Life,
+    sent: Sequence[Sent],
+    event_ids: Sequence[str],
+    dead: Collection[str],
+    seed: int,
+    *,
+    is_whole: bool = True,
+) -> None:
+    """Of one replay, or of what is live: the requests, and which events they were to be of."""
+    delivered = [one.event_id for one in sent if one in life.sender.delivered]
+    assert {*delivered, *dead} <= set(event_ids), seed
+    if is_whole:
+        assert {*delivered, *dead} == set(event_ids), seed
     for key in ("a", "b", "c"):
-        first_requests = list(dict.fromkeys(sent.event_id for sent in life.sender.sent if sent.key == key))
-        assert first_requests == [event_id for event_id, its in life.keys.items() if its == key], seed
+        wanted = [event_id for event_id in event_ids if life.keys[event_id] == key]
+        first_requests = list(dict.fromkeys(one.event_id for one in sent if one.key == key))
+        assert first_requests == wanted[: None if is_whole else len(first_requests)], seed
         if life.has_budget:  # a dead letter that a crash forgot is tried again, when its followers have gone
-            first_deliveries = list(dict.fromkeys(sent.event_id for sent in life.sender.delivered if sent.key == key))
-            assert first_deliveries == first_requests, seed
+            first_deliveries = list(dict.fromkeys(id_ for id_ in delivered if life.keys[id_] == key))
+            assert first_deliveries == first_requests[: None if is_whole else len(first_deliveries)], seed
+
+
+async def _check_replay(life: Life, replay_id: int, delivered: Collection[str], dead: Collection[str]) -> None:
+    """It says what became of it, and counts each event once."""
+    rows = await life.world.rows(
+        "SELECT status, counted_at_us IS NOT NULL, matched_count, delivered_count + COALESCE((SELECT "
+        "SUM(delivered_count) FROM lanes WHERE replay_id = replays.id), 0) FROM replays WHERE id = $1",
+        replay_id,
+    )
+    ((status, is_counted, matched_count, delivered_count),) = rows
+    if replay_id in life.cancelled:
+        assert (status, delivered_count <= len(delivered)) == ("CANCELLED", True), life.seed
+        lanes = await life.world.rows("SELECT 1 FROM lanes WHERE replay_id = $1", replay_id)
+        assert lanes == [], life.seed
+    else:
+        event_count = len(life.replays[replay_id])
+        found = (status, is_counted, matched_count, delivered_count)
+        assert found == ("COMPLETED", True, event_count, event_count - len(dead)), life.seed
 
 
 async def _check_rows(life: Life, seed: int) -> None:
     """The database tells the same: everything is settled, once, and no exposure is left."""
     lanes = await life.world.rows(
         "SELECT lanes.next_offset - log_heads.next_offset, settled_above FROM lanes JOIN log_heads "
-        "ON log_heads.partition_id = lanes.partition_id WHERE subscription_id = $1",
+        "ON log_heads.partition_id = lanes.partition_id WHERE subscription_id = $1 AND replay_id IS NULL",
         life.subscription_id,
     )
     assert lanes == [(0, "[]")] * 2, seed
@@ -146,6 +225,8 @@ async def _check_rows(life: Life, seed: int) -> None:
     assert twice == [], seed
     twice = await life.world.rows("SELECT lane_id FROM parked_events GROUP BY lane_id, log_offset HAVING COUNT(*) > 1")
     assert twice == [], seed
+    orphans = "SELECT 1 FROM parked_events WHERE lane_id NOT IN (SELECT id FROM lanes)"
+    assert await life.world.rows(orphans) == [], seed
     subscription = life.rig.subscriptions[0]
     left = (life.rig.exposure.count, subscription.in_flight, subscription.retries_in_flight)
     assert left == (0, 0, 0), seed
