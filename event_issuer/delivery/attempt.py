@@ -13,10 +13,11 @@ import structlog
 
 from event_issuer.delivery.active import ActiveSubscription
 from event_issuer.delivery.outcome import Outcome, OutcomeKind, judge
+from event_issuer.delivery.rendering import StructuredForms, render
 from event_issuer.delivery.signing import signature_lines
 from event_issuer.delivery.tracing import SPAN_ID_BYTES, TRACE_ID_BYTES, Hop, hop_of
 from event_issuer.domain.deprecation import Deprecation
-from event_issuer.domain.http_binding import Wire, outgoing
+from event_issuer.domain.subscriptions import ContentMode
 from event_issuer.domain.time import SECOND_US, Clock, Instant
 from event_issuer.egress.messages import Outgoing, Timings
 from event_issuer.egress.sender import Sender
@@ -78,6 +79,7 @@ class Courier:
         self._random = random
         self._deprecations = deprecations
         self._traces = traces
+        self._forms = StructuredForms()
 
     async def attempt(self, subscription: ActiveSubscription, record: LogRecord, number: int) -> Attempt:
         kind = AttemptKind.PROBE if subscription.is_probing else AttemptKind.DELIVERY
@@ -106,8 +108,10 @@ class Courier:
     def _prepare(self, subscription: ActiveSubscription, record: LogRecord, now: Instant, hop: Hop) -> Outgoing:
         wire, endpoint = record.wire, subscription.endpoint
         deprecation = self._deprecations.get(record.partition_id)
-        if wire is None or record.deprecation is not deprecation:
-            wire = _render(record, deprecation)
+        if subscription.content_mode is not ContentMode.BINARY:
+            wire = self._forms.of(record, deprecation)
+        elif wire is None or record.deprecation is not deprecation:
+            wire = render(record, deprecation)
         webhook_id = f"{self._message_prefix}{record.partition_id}_{record.offset}".encode()
         signature = signature_lines(endpoint.signing_key, webhook_id, now // SECOND_US, wire.body)
         return Outgoing(
@@ -165,10 +169,3 @@ def _span(attempt: Attempt, hop: Hop, subscription: ActiveSubscription) -> Span:
         None if outcome.kind is OutcomeKind.DELIVERED else outcome.error or outcome.kind.value,
         () if origin is None else (SpanName(*origin),),
     )
-
-
-def _render(record: LogRecord, deprecation: Deprecation | None) -> Wire:
-    """Kept on the record, for the other lanes that send it."""
-    wire = outgoing(record.event if deprecation is None else deprecation.told_by(record.event))
-    record.wire, record.deprecation = wire, deprecation
-    return wire

@@ -110,6 +110,7 @@ def refuse_untestable(status: Status, verified_at: Instant | None) -> None:
 
 class ContentMode(StrEnum):
     BINARY = "BINARY"
+    STRUCTURED = "STRUCTURED"
 
 
 class Ordering(StrEnum):

@@ -196,6 +196,9 @@ class UpdateWebhookSubscriptionInput:
     filter: EventFilterInput | None = strawberry.field(
         default=strawberry.UNSET, description="Which events from now on, those that wait for a retry too; null for all."
     )
+    content_mode: ContentMode | None = strawberry.field(
+        default=None, description="The HTTP form of every delivery from now on, those that wait for a retry too."
+    )
     ordering: Ordering | None = strawberry.field(default=None, description="The order of first deliveries.")
     delivery: DeliverySettingsInput | None = strawberry.field(
         default=strawberry.UNSET, description="How its events are sent; null takes the server's defaults."
@@ -207,6 +210,7 @@ class UpdateWebhookSubscriptionInput:
             application_id=self.application_id,
             event_types=self.event_types,
             url=self.url,
+            content_mode=words.ContentMode(self.content_mode.value) if self.content_mode else None,
             ordering=words.Ordering(self.ordering.value) if self.ordering else None,
             api_key=_translated(self.api_key, WebhookApiKeyInput.credential),
             basic=_translated(self.authentication, WebhookAuthenticationInput.credential),
