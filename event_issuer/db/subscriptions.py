@@ -50,6 +50,8 @@ class CurrentSubscription:
     id: int
     url: str
     status: Status
+    content_mode: str
+    ordering: str
     delivery: str
     api_key_header: str | None
     authentication_kind: str | None

@@ -9,6 +9,7 @@ from event_issuer.db.database import Database
 from event_issuer.db.parked import Wish, grant_retries
 from event_issuer.delivery.active import ActiveSubscription
 from event_issuer.delivery.attempt import Courier
+from event_issuer.delivery.batch_lane import BatchLane
 from event_issuer.delivery.exposure import Exposure
 from event_issuer.delivery.lane import WAITING_MAX, Lane
 from event_issuer.delivery.leases import Lease
@@ -16,6 +17,7 @@ from event_issuer.delivery.parked import Parked
 from event_issuer.delivery.settle import Settler
 from event_issuer.delivery.sieve import Filtered, Sieve
 from event_issuer.domain.cursor import Cursor
+from event_issuer.domain.subscriptions import ContentMode
 from event_issuer.domain.time import Clock, Instant
 from event_issuer.eventlog.protocol import EventLog
 
@@ -54,7 +56,7 @@ class Crew:
     random: Random
 
     def lane(self, stored: StoredLane, subscription: ActiveSubscription, sieve: Sieve | None) -> Lane:
-        return Lane(
+        return lane_class(subscription)(
             stored.id,
             subscription,
             stored.lease,
@@ -73,6 +75,10 @@ class Crew:
             clock=self.clock,
             random=self.random,
         )
+
+
+def lane_class(subscription: ActiveSubscription) -> type[Lane]:
+    return BatchLane if subscription.content_mode is ContentMode.BATCH else Lane
 
 
 async def stored_lanes(
@@ -123,4 +129,5 @@ def _parked(row: sql.ParkedRow, lane: sql.LaneRow) -> Parked:
         followers_from=row.followers_from,
         id=row.id,
         blocks_key=bool(row.blocks_key),
+        batch=row.batch_from,
     )

@@ -8,6 +8,7 @@ from collections import deque
 from typing import Final
 
 from event_issuer.domain.deprecation import Deprecation
+from event_issuer.domain.events import CloudEvent
 from event_issuer.domain.http_binding import Wire, outgoing, structured
 from event_issuer.eventlog.protocol import LogRecord
 
@@ -32,9 +33,10 @@ class StructuredForms:
         _make_current(record, deprecation)
         wire = record.structured
         if wire is None:
-            wire = record.structured = structured(
-                record.event if deprecation is None else deprecation.told_by(record.event)
-            )
+            told = record.event if deprecation is None else deprecation.told_by(record.event)
+            # In order of their names, as the log that is read anew has them: the same bytes before a restart and after.
+            ordered = CloudEvent(dict(sorted(told.attributes.items())), told.data)
+            wire = record.structured = structured(ordered)
             self.renderings += 1
             self._keep(record, len(wire.body))
         return wire

@@ -131,6 +131,10 @@ class ContentMode(Enum):
         subscriptions.ContentMode.STRUCTURED.value,
         "The whole event as one JSON document, `application/cloudevents+json`.",
     )
+    BATCH = value(
+        subscriptions.ContentMode.BATCH.value,
+        "Several events of a partition as one JSON array, `application/cloudevents-batch+json`; see `delivery.batch`.",
+    )
 
 
 @strawberry.enum(description="The order of first deliveries.")

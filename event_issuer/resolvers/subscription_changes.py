@@ -22,6 +22,7 @@ from event_issuer.domain.subscriptions import (
     OnDeadLetter,
     Ordering,
     Status,
+    refuse_mismatch,
     transition,
 )
 from event_issuer.domain.time import Instant
@@ -55,6 +56,15 @@ class DeliveryChange:
     requests_per_second: Maybe[float] = UNSET
     on_dead_letter: Maybe[OnDeadLetter] = UNSET
     on_position_lost: Maybe[OnPositionLost] = UNSET
+    batch_events_max: Maybe[int] = UNSET
+    batch_bytes_max: Maybe[int] = UNSET
+    batch_wait_max_s: Maybe[float] = UNSET
+
+    @property
+    def names_batch(self) -> bool:
+        """Whether it asks for anything of batches; a default is no wish."""
+        wishes = (self.batch_events_max, self.batch_bytes_max, self.batch_wait_max_s)
+        return any(wish is not UNSET and wish is not None for wish in wishes)
 
     def applied(self, to: DeliverySettings, defaults: DeliverySettings) -> DeliverySettings:
         """Raises BadInput for a value out of its bounds."""
@@ -97,6 +107,11 @@ def decide_change(
 
     def decide(current: CurrentSubscription) -> Mapping[str, object]:
         columns: dict[str, object] = {}
+        refuse_mismatch(
+            change.content_mode or ContentMode(current.content_mode),
+            change.ordering or Ordering(current.ordering),
+            names_batch=isinstance(change.delivery, DeliveryChange) and change.delivery.names_batch,
+        )
         if change.application_id is not None:
             columns["application_id"] = change.application_id
         if change.content_mode is not None:

@@ -10,7 +10,7 @@ from event_issuer.delivery.attempt import Courier
 from event_issuer.delivery.exposure import Exposure
 from event_issuer.delivery.lane import Lane
 from event_issuer.delivery.leases import Lease, Leaser
-from event_issuer.delivery.opening import stored_lanes
+from event_issuer.delivery.opening import lane_class, stored_lanes
 from event_issuer.delivery.position_losses import PositionLosses
 from event_issuer.delivery.settle import Settler
 from event_issuer.delivery.sieve import Sieve
@@ -59,7 +59,7 @@ class Rig:
                 stored = await stored_lanes(self.world.database, subscription_id, served, subscription.now())
             for lane in sorted(stored.lanes, key=lambda lane: lane.lease):
                 self.lanes.append(
-                    Lane(
+                    lane_class(subscription)(
                         lane.id,
                         subscription,
                         lane.lease,

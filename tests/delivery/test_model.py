@@ -1,19 +1,24 @@
 """Random lives of a lane: failing endpoints, settles that fail or get no answer, crashes at any moment.
 
+Some lives send batches, and change their content mode now and then.
+
 Whatever happened, at the end each event is delivered or a dead letter, first deliveries of a key came in log order,
 and no event was delivered again beyond what the crashes left exposed.
 """
 
 import random
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 
+from event_issuer.domain.subscriptions import ContentMode
 from event_issuer.egress.messages import Response
 from tests.delivery.rig import Rig, until_idle
 from tests.delivery.senders import OK, ScriptedSender, Sent, answer
 from tests.delivery.world import SETTINGS, World
 
 SEEDS = {"sqlite": range(25), "postgresql": range(100, 108)}
+BATCH_SEEDS = {"sqlite": range(200, 230), "postgresql": range(300, 308)}
 STEPS = 60
 KEYS = ("a", "a", "b", "c", None)
 
@@ -21,7 +26,11 @@ KEYS = ("a", "a", "b", "c", None)
 class Life:
     """One random run; `exposed` adds up what each crash may repeat."""
 
-    def __init__(self, world: World, sender: ScriptedSender, seed: int) -> None:
+    def __init__(
+        self, world: World, sender: ScriptedSender, seed: int, content_mode: ContentMode = ContentMode.BINARY
+    ) -> None:
+        self.content_mode = content_mode
+        self.changes_mode = content_mode is ContentMode.BATCH and seed % 2 == 1
         self.world, self.sender = world, sender
         self.chance = random.Random(seed)
         self.exposed = 0
@@ -43,7 +52,12 @@ class Life:
         self.has_budget = self.chance.random() < 0.7
         delays = (1.0,) * 50 if self.has_budget else (1.0, 2.0)
         settings = replace(SETTINGS, max_in_flight=self.chance.choice([1, 2, 5]), retry_delays_s=delays)
-        self.subscription_id = await self.world.subscribe(self.partition_ids, settings=settings)
+        if self.content_mode is ContentMode.BATCH:
+            batch = {"batch_events_max": self.chance.choice([1, 3, 7]), "batch_wait_max_s": self.chance.choice([0, 1])}
+            settings = replace(settings, **batch)
+        self.subscription_id = await self.world.subscribe(
+            self.partition_ids, settings=settings, content_mode=self.content_mode
+        )
         await self.rig.open(self.subscription_id)
 
     async def act(self) -> None:
@@ -79,6 +93,9 @@ class Life:
 
     async def crash(self) -> None:
         self.exposed += await self.rig.crash()
+        if self.changes_mode and self.chance.random() < 0.5:
+            mode = self.chance.choice([ContentMode.BATCH, ContentMode.BINARY])
+            await self.world.alter(self.subscription_id, content_mode=mode.value)
         self.rig = Rig(self.world, self.sender, f"{self.seed}-{self.processes}", exposure_max=12)
         self.processes += 1
         await self.rig.open(self.subscription_id)
@@ -102,9 +119,14 @@ async def test_nothing_is_lost_or_out_of_order(world: World, store: str) -> None
         await _live(world, seed)
 
 
-async def _live(world: World, seed: int) -> None:
+async def test_nothing_of_batches_is_lost_or_out_of_order(world: World, store: str) -> None:
+    for seed in BATCH_SEEDS[store]:
+        await _live(world, seed, ContentMode.BATCH)
+
+
+async def _live(world: World, seed: int, content_mode: ContentMode = ContentMode.BINARY) -> None:
     sender = ScriptedSender(world.clock)
-    life = Life(world, sender, seed)
+    life = Life(world, sender, seed, content_mode)
     await life.begin()
     for _ in range(STEPS):
         await life.act()
@@ -123,15 +145,19 @@ async def _dead_letters(life: Life) -> set[str]:
 
 
 def _check(life: Life, dead: set[str], seed: int) -> None:
-    delivered = Counter(sent.event_id for sent in life.sender.delivered)
+    delivered = Counter(event_id for sent in life.sender.delivered for event_id in sent.ids)
     assert delivered.keys() | dead == life.keys.keys(), seed
     assert sum(count - 1 for count in delivered.values()) <= life.exposed, seed
     for key in ("a", "b", "c"):
-        first_requests = list(dict.fromkeys(sent.event_id for sent in life.sender.sent if sent.key == key))
+        first_requests = _firsts(life.sender.sent, key)
         assert first_requests == [event_id for event_id, its in life.keys.items() if its == key], seed
         if life.has_budget:  # a dead letter that a crash forgot is tried again, when its followers have gone
-            first_deliveries = list(dict.fromkeys(sent.event_id for sent in life.sender.delivered if sent.key == key))
-            assert first_deliveries == first_requests, seed
+            assert _firsts(life.sender.delivered, key) == first_requests, seed
+
+
+def _firsts(requests: Sequence[Sent], key: str) -> list[str]:
+    """The events of the key in the order in which they were in a request for the first time."""
+    return list(dict.fromkeys(event_id for sent in requests for event_id, its in sent.members if its == key))
 
 
 async def _check_rows(life: Life, seed: int) -> None:

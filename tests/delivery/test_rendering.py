@@ -21,7 +21,7 @@ def test_a_structured_form_is_made_once() -> None:
     wire = forms.of(event, None)
     assert [forms.of(event, None) is wire for _ in range(9)] == [True] * 9
     assert forms.renderings == 1
-    assert wire.body == b'{"specversion":"1.0","id":"e0","source":"/s","type":"t","data":{}}'
+    assert wire.body == b'{"id":"e0","source":"/s","specversion":"1.0","type":"t","data":{}}'
 
 
 def test_both_forms_say_that_their_type_is_deprecated() -> None:

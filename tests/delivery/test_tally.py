@@ -115,6 +115,7 @@ async def test_a_batch_is_one_line_and_a_failure_another(world: World, sender: S
         "event_type": TYPE,
         "partition": partition_id,
         "offset": 2,
+        "events": 1,
         "number": 1,
         "outcome": "RETRY",
         "http_status": 500,

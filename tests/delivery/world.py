@@ -175,6 +175,15 @@ class World:
 
         await self.database.run(parking())
 
+    async def park_head(self, lane_id: int, subscription_id: int, partition_id: int, key: str) -> None:
+        """An event before the first, which failed once, blocks its key and is due in a year."""
+        await self.park(lane_id, subscription_id, partition_id, [-1])
+
+        def blocking() -> Work[None]:
+            yield Statement("UPDATE parked_events SET blocks_key = TRUE, partitionkey = $1", (key,))
+
+        await self.database.run(blocking())
+
     async def restarted(self) -> "World":
         """The same database and time, with a log that has nothing in memory."""
         world = await open_world(self.database, self.clock)
