@@ -119,7 +119,7 @@ class ParkedEvents:
     def hold_batch(self, members: Sequence[Parked]) -> None:
         """Keeps them as one batch, and schedules it; one alone is none."""
         if len(members) == 1:
-            members[0].batch = None
+            self.leave_batch(members[0])
             self.hold(members[0])
             return
         name = members[0].offset if members[0].batch is None else members[0].batch

@@ -53,8 +53,8 @@ class Life:
         delays = (1.0,) * 50 if self.has_budget else (1.0, 2.0)
         settings = replace(SETTINGS, max_in_flight=self.chance.choice([1, 2, 5]), retry_delays_s=delays)
         if self.content_mode is ContentMode.BATCH:
-            batch = {"batch_events_max": self.chance.choice([1, 3, 7]), "batch_wait_max_s": self.chance.choice([0, 1])}
-            settings = replace(settings, **batch)
+            most, wait_s = self.chance.choice([1, 3, 7]), self.chance.choice([0.0, 1.0])
+            settings = replace(settings, batch_events_max=most, batch_wait_max_s=wait_s)
         self.subscription_id = await self.world.subscribe(
             self.partition_ids, settings=settings, content_mode=self.content_mode
         )
