@@ -75,6 +75,17 @@ async def test_a_batch_arrives_as_one_signed_request_and_each_event_is_read_by_t
     assert [(one["number"], one["outcome"]) for one in found["attempts"]["nodes"]] == [(1, "DELIVERED")] * 2
 
 
+async def test_an_event_without_company_goes_when_it_has_waited(operator: Partner, receivers: Receivers) -> None:
+    receiver = await receivers(TAKES)
+    await operator.create_type()
+    batch = {"maxEvents": 500, "maxWaitSeconds": 0.2}
+    await operator.subscribe(receiver.url, contentMode="BATCH", delivery={"batch": batch}, **NONE)
+    for number in range(2):  # the second time the lane has long been at the head
+        await operator.produce(event(str(number)))
+        await receiver.asked(number + 1)
+        assert [one["id"] for one in json.loads(body(receiver.requests[number]))] == [str(number)]
+
+
 async def test_settings_of_batches_are_shown_while_there_are_batches(operator: Partner, receivers: Receivers) -> None:
     receiver = await receivers(TAKES)
     await operator.create_type()

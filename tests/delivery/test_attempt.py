@@ -198,6 +198,24 @@ async def test_an_event_is_rendered_once_for_all_lanes() -> None:
     assert event.wire is wire
 
 
+async def test_each_event_of_a_batch_says_that_its_type_is_deprecated() -> None:
+    clock = Clock()
+    sender = Recorder(clock)
+    known = {3: Deprecation(STARTED_AT)}
+    carrier = Courier(sender, "0123456789abcdef", clock, clock.monotonic_s, random.Random(1), known)
+    row = subscription(content_mode=ContentMode.BATCH)
+    others = [record(None), record(b"\xff", datacontenttype="application/octet-stream")]
+    done = await carrier.attempt(activated(row), record(b"{}"), 1, others)
+    members = json.loads(sender.request.body)
+    assert [member["deprecated"] for member in members] == ["true"] * 3
+    assert [(member.get("data"), member.get("data_base64")) for member in members] == [
+        ({}, None),
+        (None, None),
+        (None, "/w=="),
+    ]
+    assert done.event_count == 3
+
+
 async def test_an_event_of_a_deprecated_type_says_so() -> None:
     clock = Clock()
     sender = Recorder(clock)

@@ -249,6 +249,22 @@ async def test_a_discarded_event_leaves_its_batch_and_hands_its_key_on(site: Sit
     assert await site.world.rows(PARKED) == []
 
 
+@pytest.mark.parametrize("content_mode", ["BATCH", "BINARY"])
+async def test_a_batch_that_is_discarded_lets_its_keys_go_on(site: Site, content_mode: str) -> None:
+    ids = await site.begin("a", "a", "b")
+    site.sender.script = lambda sent: answer(500) if len(site.sender.sent) == 1 else OK
+    await site.settle()
+    (follower,) = await site.world.produce(site.partition_id, "a")
+    await site.settle()
+    assert await site.wish(Wish.DISCARD, 0, 1, 2) == 3
+    await site.world.alter(site.subscription_id, content_mode=content_mode)
+    await site.restart()
+    await site.settle()
+    assert site.batches == [ids, [follower]]
+    assert await site.world.rows(PARKED) == []
+    assert site.rig.subscriptions[0].parked == 0
+
+
 async def test_retrying_one_event_retries_its_batch(site: Site) -> None:
     ids = await site.begin("a", "b", "c")
     site.sender.script = lambda sent: answer(500) if len(site.sender.sent) == 1 else OK
@@ -383,3 +399,23 @@ async def test_followers_take_no_more_than_the_room_among_what_may_be_parked(sit
     site.rig.subscriptions[0].parked += PARKED_MAX - 2
     await site.settle(6)
     assert site.batches == [ids, ids, *[[id_] for id_ in later]]
+
+
+async def test_a_dead_endpoint_costs_a_bounded_number_of_rows_and_gets_everything_in_order(site: Site) -> None:
+    """A simulated day, in which the lane reads no further than the breaker lets it."""
+    ids = await site.begin(*["a", "b", "c", None] * 50)
+    site.sender.script = lambda sent: answer(503)
+    for _ in range(100):
+        await site.settle(864)
+    ((rows,),) = await site.world.rows("SELECT COUNT(*) FROM parked_events")
+    ((attempts,),) = await site.world.rows("SELECT COUNT(*) FROM attempts")
+    # Ten batches of four fail until the breaker opens; then there is one probe a step.
+    assert (rows, attempts) == (40, 99)
+    site.sender.script = lambda sent: OK
+    while await site.world.rows("SELECT id FROM parked_events") or not site.sender.delivered:
+        await site.settle(864)
+    delivered = [event_id for sent in site.sender.delivered for event_id in sent.ids]
+    assert sorted(delivered) == sorted(ids)
+    for number in range(3):
+        of_key = ids[number::4]
+        assert [event_id for event_id in delivered if event_id in of_key] == of_key
