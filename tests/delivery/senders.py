@@ -72,6 +72,10 @@ class ScriptedSender:
     def event_ids(self) -> list[str]:
         return [sent.event_id for sent in self.sent]
 
+    @property
+    def is_held(self) -> bool:
+        return not self._gate.is_set()
+
     def hold(self, *event_ids: str) -> None:
         """Answers nothing until `release`; or nothing about these events."""
         self._held = event_ids
