@@ -27,12 +27,13 @@ class BatchLane(Lane):
 
     def __init__(self, *args: Any, **more: Any) -> None:
         super().__init__(*args, **more)
-        self._failed.event_bytes = self._courier.event_bytes
         self._gathering = Gathering(self.subscription.settings)
         self._fresh_under_way = 0
 
     def _failed_events(self, parked: Iterable[Parked], settler: Settler, clock: Clock, random: Random) -> FailedBatches:
-        return FailedBatches(self, parked, self._reader, self._is_withheld, settler, clock, random)
+        failed = FailedBatches(self, parked, self._reader, self._is_withheld, settler, clock, random)
+        failed.event_bytes = self._courier.event_bytes
+        return failed
 
     def _next_due_at(self) -> Instant | None:
         times = (super()._next_due_at(), self._gathering.send_by)

@@ -17,7 +17,7 @@ from event_issuer.eventlog.protocol import LogRecord
 
 
 class FailedBatches(FailedEvents):
-    """`event_bytes` is what an event takes in a batch; only the lane, which has it, knows how that is found."""
+    """`event_bytes` is what an event takes in a batch. Whoever makes this sets it."""
 
     event_bytes: Callable[[LogRecord], int]
 
