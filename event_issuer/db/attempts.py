@@ -10,10 +10,11 @@ from typing import Final
 
 from piccolo.columns.combination import And, Where, WhereRaw
 
+from event_issuer.db.batches import carried
 from event_issuer.db.database import Database
 from event_issuer.db.paging import ById, page_by_id
 from event_issuer.db.tables import Attempt
-from event_issuer.db.work import Statement
+from event_issuer.db.work import Dialect, Statement
 from event_issuer.domain.paging import PageRequest, Slice
 from event_issuer.domain.time import SECOND_US, Instant
 
@@ -41,7 +42,7 @@ async def page(
     database: Database, subscription_id: int, request: PageRequest, criteria: Criteria = ALL
 ) -> Slice[Attempt]:
     """The oldest first. Raises BadInput for a cursor of another list."""
-    wanted = _meeting(subscription_id, criteria)
+    wanted = _meeting(database.dialect, subscription_id, criteria)
     if criteria.since is not None:
         found = await database.read(_first_started(criteria.since - WRITTEN_WITHIN_S * SECOND_US))
         wanted &= (Attempt.id >= found[0][0]) & (Attempt.started_at_us >= criteria.since)
@@ -51,7 +52,7 @@ async def page(
     return await page_by_id(ById(Attempt, Attempt.id, wanted), request)
 
 
-def _meeting(subscription_id: int, criteria: Criteria) -> And | Where:
+def _meeting(dialect: Dialect, subscription_id: int, criteria: Criteria) -> And | Where:
     """A partial index is used where its own condition is among the conditions asked for, word by word."""
     wanted: And | Where = Attempt.subscription_id == subscription_id
     if criteria.outcome is not None:
@@ -63,9 +64,14 @@ def _meeting(subscription_id: int, criteria: Criteria) -> And | Where:
         if criteria.kind != "DELIVERY":
             wanted &= WhereRaw("kind <> 'DELIVERY'")
     if criteria.position is not None:
-        partition_id, offset = criteria.position
-        wanted &= (Attempt.partition_id == partition_id) & (Attempt.log_offset == offset)
+        wanted &= at_position(dialect, *criteria.position)
     return wanted
+
+
+def at_position(dialect: Dialect, partition_id: int, offset: int) -> And:
+    """It carried the event there, alone or in a batch."""
+    in_batch = WhereRaw(carried(dialect, "{}"), *[offset] * 3)
+    return (Attempt.partition_id == partition_id) & ((Attempt.log_offset == offset) | in_batch)
 
 
 def _first_started(instant: Instant) -> Statement:

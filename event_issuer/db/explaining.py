@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 
+from event_issuer.db.attempts import at_position
 from event_issuer.db.tables import Attempt, ParkedEvent
-from event_issuer.db.work import Statement
+from event_issuer.db.work import Dialect, Statement
 from event_issuer.domain.access import Action
 from event_issuer.domain.time import Instant
 
@@ -42,11 +43,23 @@ async def parked_at(subscription_id: int, partition_id: int, offset: int) -> lis
     return list(await ParkedEvent.objects().where(wanted & (ParkedEvent.log_offset == offset)).order_by(ParkedEvent.id))
 
 
-async def attempts_at(subscription_id: int, partition_id: int, offset: int, count_max: int) -> list[Attempt]:
-    """The newest `count_max`, the oldest of them first. Looks through the subscription's attempts."""
-    wanted = (Attempt.subscription_id == subscription_id) & (Attempt.partition_id == partition_id)
-    query = Attempt.objects().where(wanted & (Attempt.log_offset == offset))
+async def attempts_at(
+    dialect: Dialect, subscription_id: int, partition_id: int, offset: int, count_max: int
+) -> list[Attempt]:
+    """Those that carried the event, alone or in a batch: the newest `count_max`, the oldest of them first. Looks
+    through the subscription's attempts."""
+    wanted = (Attempt.subscription_id == subscription_id) & at_position(dialect, partition_id, offset)
+    query = Attempt.objects().where(wanted)
     return list(await query.order_by(Attempt.id, ascending=False).limit(count_max))[::-1]
+
+
+def batch_of(lane_id: int, batch_from: int) -> Statement:
+    """One row of (count,): how many parked events wait together in this batch."""
+    return Statement(
+        "SELECT COUNT(*) FROM parked_events "
+        "WHERE lane_id = $1 AND batch_from = $2 AND dead_lettered_at_us IS NULL AND COALESCE(wish, '') <> 'DISCARD'",
+        (lane_id, batch_from),
+    )
 
 
 def oldest_attempt(subscription_id: int) -> Statement:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import orjson
 
+from event_issuer.db.batches import carried
 from event_issuer.db.changes import Topic, announce
 from event_issuer.db.work import Dialect, Statement, Work, removal
 from event_issuer.domain.errors import Conflict
@@ -53,6 +54,11 @@ def expunge(dialect: Dialect, partition_id: int, offset: int, now: Instant) -> W
         "AND outcome <> 'DELIVERED' AND response_excerpt IS NOT NULL"
     )
     excerpts = yield from removal(dialect, Statement(redaction, position))
+    redaction = (
+        f"UPDATE attempts SET response_excerpt = NULL WHERE partition_id = $1 AND {carried(dialect, '$2')} "
+        "AND outcome <> 'DELIVERED' AND response_excerpt IS NOT NULL"
+    )
+    excerpts += yield from removal(dialect, Statement(redaction, position))
     return Expunged(attributes["id"], attributes["source"], expunged_at is None, excerpts)
 
 

@@ -43,6 +43,7 @@ class ParkedRow:
     last_error: str | None
     dead_lettered_at_us: Instant | None
     wish: str | None
+    batch_from: int | None
 
 
 def lanes_of(subscription_id: int) -> Statement:
@@ -63,7 +64,7 @@ def parked_of(lane_id: int, count_max: int) -> Statement:
     """Those that still wait, the dead letters that hold their key, and those with a wish, the oldest first."""
     return Statement(
         "SELECT id, lane_id, log_offset, partitionkey, blocks_key, followers_from, attempts, parked_at_us, "
-        "next_attempt_at_us, last_outcome, last_error, dead_lettered_at_us, wish FROM parked_events "
+        "next_attempt_at_us, last_outcome, last_error, dead_lettered_at_us, wish, batch_from FROM parked_events "
         "WHERE lane_id = $1 AND (dead_lettered_at_us IS NULL OR blocks_key OR wish IS NOT NULL) ORDER BY id LIMIT $2",
         (lane_id, count_max),
     )

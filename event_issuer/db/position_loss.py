@@ -30,8 +30,8 @@ def relocate(moved: Relocation, now: Instant) -> Work[None]:
             (moved.lane_id, moved.void_from),
         )
         rows = yield Statement(
-            "UPDATE parked_events SET log_offset = NULL, blocks_key = FALSE, next_attempt_at_us = NULL, "
-            "dead_lettered_at_us = $3, last_outcome = 'REFUSED', last_error = $4 "
+            "UPDATE parked_events SET log_offset = NULL, batch_from = NULL, blocks_key = FALSE, "
+            "next_attempt_at_us = NULL, dead_lettered_at_us = $3, last_outcome = 'REFUSED', last_error = $4 "
             "WHERE lane_id = $1 AND log_offset >= $2 AND dead_lettered_at_us IS NULL RETURNING 1",
             (moved.lane_id, moved.void_from, now, moved.void_error),
         )

@@ -23,6 +23,7 @@ _ATTEMPTS = {
     "trace_id": "text",
     "timings": "text",
 }
+_BATCH_ATTEMPTS = _ATTEMPTS | {"log_offsets": "text"}
 _LANES = {
     "id": "bigint",
     "next_offset": "bigint",
@@ -46,6 +47,7 @@ _PARKED = {
     "dead_lettered_at_us": "bigint",
     "last_outcome": "text",
     "last_error": "text",
+    "batch_from": "bigint",
 }
 _HEALTH = {
     "id": "bigint",
@@ -68,6 +70,7 @@ _PARKED_CHANGING = {
         "dead_lettered_at_us",
         "last_outcome",
         "last_error",
+        "batch_from",
     )
 }
 
@@ -81,6 +84,7 @@ class Settlement:
 
     epochs: Mapping[int, int]
     attempts: list[Row] = field(default_factory=list)
+    has_batches: bool = False  # then attempts have one more column, `log_offsets`: NULL for a single event
     lanes: list[Row] = field(default_factory=list)
     parked_inserts: list[Row] = field(default_factory=list)
     parked_updates: list[Row] = field(default_factory=list)
@@ -105,8 +109,9 @@ def settle(dialect: Dialect, owner: str, settlement: Settlement, now: Instant) -
     """
     yield from hold_leases(dialect, owner, settlement.epochs)
     yield from _tell_subscriptions(dialect, settlement, now)
-    for part in batches(_ATTEMPTS, settlement.attempts):
-        yield insertion(dialect, "attempts", _ATTEMPTS, part)
+    columns = _BATCH_ATTEMPTS if settlement.has_batches else _ATTEMPTS
+    for part in batches(columns, settlement.attempts):
+        yield insertion(dialect, "attempts", columns, part)
     for part in batches(_LANES, settlement.lanes):
         moved = rows_cte(dialect, "moved", _LANES, part)
         yield Statement(

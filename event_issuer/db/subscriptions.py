@@ -51,6 +51,8 @@ class CurrentSubscription:
     id: int
     url: str
     status: Status
+    content_mode: str
+    ordering: str
     delivery: str
     api_key_header: str | None
     authentication_kind: str | None
@@ -197,7 +199,10 @@ def refuse_missing_version(subscription_id: int) -> Work[None]:
 
 # Columns whose new values the audit log shows: none of them holds a secret.
 SHOWN = frozenset(
-    {"status", "url", "application_id", "ordering", "delivery", "filter", "api_key_header", "authentication_kind"}
+    {
+        *("status", "url", "application_id", "content_mode", "ordering", "delivery", "filter"),
+        *("api_key_header", "authentication_kind"),
+    }
 )
 
 

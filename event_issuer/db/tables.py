@@ -143,6 +143,7 @@ class ParkedEvent(Table, tablename="parked_events"):
     last_outcome = Text(null=True, default=None)
     last_error = Text(null=True, default=None)
     wish = Text(null=True, default=None)
+    batch_from = BigInt(null=True, default=None)
 
 
 class Attempt(Table, tablename="attempts"):
@@ -160,6 +161,7 @@ class Attempt(Table, tablename="attempts"):
     response_excerpt = Text(null=True, default=None)
     trace_id = Text()
     timings = Text(null=True, default=None)
+    log_offsets = Text(null=True, default=None)
 
 
 class SubscriptionErrorRow(Table, tablename="subscription_errors"):

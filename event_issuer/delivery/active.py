@@ -16,7 +16,7 @@ from event_issuer.delivery.health import FAILURES_IN_A_ROW, Breaker, Health, Hea
 from event_issuer.delivery.outcome import Outcome, OutcomeKind
 from event_issuer.domain.credentials import Credentials
 from event_issuer.domain.replays import IN_FLIGHT_PART
-from event_issuer.domain.subscriptions import DeliverySettings, Ordering
+from event_issuer.domain.subscriptions import ContentMode, DeliverySettings, Ordering
 from event_issuer.domain.time import SECOND_US, Clock, Instant
 from event_issuer.egress.addresses import AddressRules
 from event_issuer.egress.urls import Target, parse_target
@@ -56,8 +56,10 @@ class ActiveSubscription:
         random: Random,
         host_cap: Cap,
         tenant_cap: Cap,
+        content_mode: ContentMode = ContentMode.BINARY,
     ) -> None:
         self.id, self.endpoint, self.ordering, self.settings = id_, endpoint, ordering, settings
+        self.content_mode = content_mode
         most = settings.max_in_flight
         # So few that what a dead endpoint leaves behind stays within twice what may be under way.
         in_a_row = max(FAILURES_IN_A_ROW_LEAST, min(FAILURES_IN_A_ROW, most // 2))
@@ -244,7 +246,9 @@ def activate(
         row.probe_step, row.probe_at_us, row.paused_until_us, row.pauses, row.frozen_us, row.frozen_since_us
     )
     shared = (caps.of_host(endpoint.target.host), caps.of_tenant(row.tenant_id))
-    return ActiveSubscription(row.id, endpoint, Ordering(row.ordering), settings, health, clock, random, *shared)
+    words = (Ordering(row.ordering), settings)
+    mode = ContentMode(row.content_mode)
+    return ActiveSubscription(row.id, endpoint, *words, health, clock, random, *shared, content_mode=mode)
 
 
 def _credentials(row: Subscription, sealer: Sealer) -> Credentials:

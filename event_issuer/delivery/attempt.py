@@ -1,12 +1,13 @@
 """One attempt: prepare → send → judge. The outcome is a returned value; nothing is written here.
 
-Knows nothing of order, parking or the log beyond the one record it sends.
+Knows nothing of order, parking or the log beyond the record, or the batch of records, that it sends.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass
 from enum import StrEnum
+from hashlib import blake2b
 from random import Random
 from typing import Final
 
@@ -14,11 +15,13 @@ import structlog
 
 from event_issuer.delivery.active import ActiveSubscription
 from event_issuer.delivery.outcome import Outcome, OutcomeKind, judge
+from event_issuer.delivery.rendering import StructuredForms, render
 from event_issuer.delivery.signing import signature_lines
-from event_issuer.delivery.tracing import SPAN_ID_BYTES, TRACE_ID_BYTES, Hop, hop_of
+from event_issuer.delivery.tracing import SPAN_ID_BYTES, TRACE_ID_BYTES, Hop, hop_of, hop_of_batch
 from event_issuer.domain import replays
 from event_issuer.domain.deprecation import Deprecation
-from event_issuer.domain.http_binding import Wire, outgoing
+from event_issuer.domain.http_binding import batched
+from event_issuer.domain.subscriptions import ContentMode
 from event_issuer.domain.time import SECOND_US, Clock, Instant
 from event_issuer.egress.messages import Outgoing, Timings
 from event_issuer.egress.sender import Sender
@@ -26,6 +29,8 @@ from event_issuer.eventlog.protocol import LogRecord
 from event_issuer.telemetry.traces import NO_TRACES, Span, SpanKind, SpanName, Traces
 
 logger = structlog.get_logger(__name__)
+
+BATCH_NAME_BYTES: Final = 12  # of 2^48 batches of one partition two are named alike by chance
 
 INTERNAL: Final = Outcome(
     OutcomeKind.REFUSED, error="INTERNAL: the event could not be sent; the log has the trace id.", is_final=True
@@ -41,7 +46,8 @@ class AttemptKind(StrEnum):
 
 @dataclass(slots=True)
 class Attempt:
-    """One HTTP request and its outcome; `number` counts from 1 over all tries of this event.
+    """One HTTP request and its outcome; `number` counts from 1 over all tries of this event. `others` are the events of
+    a batch behind its first, in log order.
 
     The trace is the event's own where it names one: `trace_id` may be that of many attempts.
     """
@@ -55,10 +61,19 @@ class Attempt:
     trace_id: str
     outcome: Outcome
     timings: Timings | None = None  # None where no request was made
+    others: Sequence[LogRecord] = ()
+
+    @property
+    def records(self) -> Sequence[LogRecord]:
+        return (self.record, *self.others)
+
+    @property
+    def event_count(self) -> int:
+        return 1 + len(self.others)
 
 
 class Courier:
-    """Carries one record to one endpoint. `monotonic_s` measures durations, `clock` dates them.
+    """Carries one record, or one batch, to one endpoint. `monotonic_s` measures durations, `clock` dates them.
 
     `deprecations`, by partition, is what the events there say of their type, as it is at the moment of an attempt.
     What is told of an attempt is never what was sent or came back: an endpoint may repeat our credentials.
@@ -81,6 +96,7 @@ class Courier:
         self._random = random
         self._deprecations = deprecations
         self._traces = traces
+        self._forms = StructuredForms()
         self._replay_line: bytes | None = None
 
     def replaying(self, header_line: bytes) -> "Courier":
@@ -89,15 +105,22 @@ class Courier:
         courier._replay_line = header_line
         return courier
 
-    async def attempt(self, subscription: ActiveSubscription, record: LogRecord, number: int) -> Attempt:
+    async def attempt(
+        self, subscription: ActiveSubscription, record: LogRecord, number: int, others: Sequence[LogRecord] = ()
+    ) -> Attempt:
+        """`others` go along in the same request, which takes content mode BATCH."""
         kind = AttemptKind.PROBE if subscription.is_probing else AttemptKind.DELIVERY
         if self._replay_line is not None:
             kind = AttemptKind.REPLAY
         started_at, begun_s = self._clock(), self._monotonic_s()
-        hop = hop_of(record, self._random.randbytes(TRACE_ID_BYTES + SPAN_ID_BYTES).hex(), self._traces)
+        ids = self._random.randbytes(TRACE_ID_BYTES + SPAN_ID_BYTES).hex()
+        if subscription.content_mode is ContentMode.BATCH:
+            hop = hop_of_batch((record, *others), ids, self._traces)
+        else:
+            hop = hop_of(record, ids, self._traces)
         timings: Timings | None = None
         try:
-            request = self._prepare(subscription, record, started_at, hop)
+            request = self._prepare(subscription, record, others, started_at, hop)
             answer = await self._sender.send(request)
             timings = answer.timings
             outcome = judge(answer, started_at, subscription.endpoint.secrets)
@@ -107,7 +130,7 @@ class Courier:
             outcome = INTERNAL
         duration_us = round((self._monotonic_s() - begun_s) * SECOND_US)
         attempt = Attempt(
-            subscription.id, record, kind, number, started_at, duration_us, hop.trace_id, outcome, timings
+            subscription.id, record, kind, number, started_at, duration_us, hop.trace_id, outcome, timings, others
         )
         if outcome.kind is not OutcomeKind.DELIVERED:
             _tell_failure(attempt)
@@ -115,12 +138,31 @@ class Courier:
             self._traces.record(_span(attempt, hop, subscription))
         return attempt
 
-    def _prepare(self, subscription: ActiveSubscription, record: LogRecord, now: Instant, hop: Hop) -> Outgoing:
+    def event_bytes(self, record: LogRecord) -> int:
+        """What the event takes in a batch; 0 where it cannot be rendered, which its attempt will tell."""
+        try:
+            return len(self._forms.of(record, self._deprecations.get(record.partition_id)).body)
+        except Exception:
+            return 0
+
+    def _prepare(
+        self,
+        subscription: ActiveSubscription,
+        record: LogRecord,
+        others: Sequence[LogRecord],
+        now: Instant,
+        hop: Hop,
+    ) -> Outgoing:
         wire, endpoint = record.wire, subscription.endpoint
         deprecation = self._deprecations.get(record.partition_id)
-        if wire is None or record.deprecation is not deprecation:
-            wire = _render(record, deprecation)
-        webhook_id = f"{self._message_prefix}{record.partition_id}_{record.offset}".encode()
+        if subscription.content_mode is not ContentMode.BINARY:
+            wire = self._forms.of(record, deprecation)
+            if subscription.content_mode is ContentMode.BATCH:
+                wire = batched([wire.body, *(self._forms.of(other, deprecation).body for other in others)])
+        elif wire is None or record.deprecation is not deprecation:
+            wire = render(record, deprecation)
+        place = batch_name((record, *others)) if others else record.offset
+        webhook_id = f"{self._message_prefix}{record.partition_id}_{place}".encode()
         signature = signature_lines(endpoint.signing_key, webhook_id, now // SECOND_US, wire.body)
         if self._replay_line is not None:
             signature += self._replay_line
@@ -133,6 +175,12 @@ class Courier:
         )
 
 
+def batch_name(records: Sequence[LogRecord]) -> str:
+    """The same for the same events, whoever sends them and however often; different for different ones."""
+    offsets = ",".join([str(record.offset) for record in records])
+    return f"b{blake2b(offsets.encode(), digest_size=BATCH_NAME_BYTES).hexdigest()}"
+
+
 def _tell_failure(attempt: Attempt) -> None:
     record, outcome = attempt.record, attempt.outcome
     logger.info(
@@ -142,6 +190,7 @@ def _tell_failure(attempt: Attempt) -> None:
         event_type=record.event.type,
         partition=record.partition_id,
         offset=record.offset,
+        events=attempt.event_count,
         number=attempt.number,
         outcome=outcome.kind.value,
         http_status=outcome.http_status,
@@ -165,9 +214,10 @@ def _span(attempt: Attempt, hop: Hop, subscription: ActiveSubscription) -> Span:
         "server.address": subscription.endpoint.target.host,
         "server.port": subscription.endpoint.target.port,
     }
+    if attempt.others:
+        attributes["event_issuer.events"] = attempt.event_count
     if outcome.http_status is not None:
         attributes["http.response.status_code"] = outcome.http_status
-    origin = attempt.record.origin
     return Span(
         "attempt",
         SpanKind.CLIENT,
@@ -177,12 +227,5 @@ def _span(attempt: Attempt, hop: Hop, subscription: ActiveSubscription) -> Span:
         attempt.duration_us,
         attributes,
         None if outcome.kind is OutcomeKind.DELIVERED else outcome.error or outcome.kind.value,
-        () if origin is None else (SpanName(*origin),),
+        tuple(SpanName(*record.origin) for record in attempt.records if record.origin is not None),
     )
-
-
-def _render(record: LogRecord, deprecation: Deprecation | None) -> Wire:
-    """Kept on the record, for the other lanes that send it."""
-    wire = outgoing(record.event if deprecation is None else deprecation.told_by(record.event))
-    record.wire, record.deprecation = wire, deprecation
-    return wire

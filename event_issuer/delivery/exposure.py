@@ -1,6 +1,7 @@
 """Exposure: how many deliveries a crash at this moment would repeat, and the bound on it.
 
-A delivery is exposed from the start of its request until its outcome is written down, or it was given up. While
+A delivery is exposed from the start of its request until its outcome is written down, or it was given up; a batch is as
+many deliveries as it has events, so that the bound may be passed by one batch. While
 settling fails the exposure is shut: nothing new is sent, because its outcome could not be kept.
 """
 
@@ -21,8 +22,8 @@ class Exposure:
         """Calls `wake` once, at the next chance that there is room."""
         self._starved.add(wake)
 
-    def take(self) -> None:
-        self.count += 1
+    def take(self, count: int = 1) -> None:
+        self.count += count
 
     def give_back(self, count: int) -> None:
         self.count -= count

@@ -1,10 +1,11 @@
 """The failed events of a lane: each is parked, tried again, and in the end delivered, a dead letter or dropped.
 
 Parking an event may block its key; when it leaves, the first of those that were passed over behind it takes its place.
-Knows nothing of room or of what is under way: the lane says when.
+What was parked as a batch, when the content mode was another, is taken apart. Knows nothing of room or of what is under
+way: the lane says when.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from random import Random
 from typing import Protocol
 
@@ -46,6 +47,7 @@ class FailedEvents:
         first = max(1, self._subscription.settings.max_in_flight // 2)
         self.parked = ParkedEvents(parked, self._subscription.now(), random, first=first)
         self._subscription.parked += len(self.parked)
+        self.is_ready = False  # for what is due to be taken
 
     @property
     def next_due_at(self) -> Instant | None:
@@ -60,10 +62,33 @@ class FailedEvents:
         """The event that blocks `key`."""
         return self.parked.head_of(key)
 
-    async def discard_unwanted(self) -> None:
+    async def make_ready(self) -> None:
         """Lets go of what the owner does not want any more; keys that it blocked go on."""
+        self._take_apart()
         while self.parked.unwanted:
             await self.drop(self.parked.unwanted.pop())
+        self.is_ready = True
+
+    def _take_apart(self) -> None:
+        """Each event of a batch goes alone, and those that have another of their key before them follow it."""
+        for members in self.parked.dissolve():
+            for one in members:
+                head = self.parked.head_of(one.key) if one.key is not None else None
+                if head is not None and head.offset < one.offset:
+                    self._make_follower(one, head)
+                else:
+                    self._settler.keep(self._lane, one)
+                    self.parked.hold(one)
+
+    def _make_follower(self, parked: Parked, head: Parked) -> None:
+        """It has no row from now on: it is read again from the log once `head`, an earlier one of its key, has gone."""
+        self.parked.remove(parked)
+        self._subscription.parked -= 1
+        parked.removed = True
+        if head.followers_from is None or head.followers_from > parked.offset:
+            head.followers_from = parked.offset
+        for changed in (parked, head):
+            self._settler.keep(self._lane, changed)
 
     def is_due(self) -> bool:
         """Whether one is due. A probe waits for none: time stands still until it has been sent."""
@@ -89,10 +114,10 @@ class FailedEvents:
         parked = self._new(record.offset, key, now)
         parked.blocks_key = blocks_key
         if self._stays(parked, outcome, 1):
-            self._add(parked)
+            self._add([parked])
         else:
             parked.blocks_key = False
-        self._settler.keep(self._lane, parked)
+            self._settler.keep(self._lane, parked)
 
     async def take_outcome(self, parked: Parked, outcome: Outcome, attempts: int) -> None:
         """One more attempt has ended."""
@@ -132,27 +157,36 @@ class FailedEvents:
 
     async def _leave(self, parked: Parked) -> None:
         """Takes a parked event out of the lane; its key passes to its first follower, or is free."""
-        follower = await self._next_follower(parked)
+        followers = await self._next_followers(parked)
         self.parked.remove(parked)
         self._subscription.parked -= 1
-        if follower is None:
+        if not followers:
             return
-        head = self._new(follower.offset, parked.key, self._subscription.now())
-        head.followers_from, head.blocks_key = follower.offset + 1, True
-        self._settler.keep(self._lane, head)
-        self._add(head)
+        now = self._subscription.now()
+        members = [self._new(follower.offset, parked.key, now) for follower in followers]
+        members[0].followers_from, members[0].blocks_key = followers[-1].offset + 1, True
+        self._add(members)
 
-    async def _next_follower(self, parked: Parked) -> LogRecord | None:
+    async def _next_followers(self, parked: Parked) -> Sequence[LogRecord]:
         if not parked.blocks_key or parked.followers_from is None or parked.key is None:
-            return None
+            return ()
         return await self._reader.settled_with_key(
-            parked.key, parked.followers_from, self._lane.cursor, lambda record: not self._is_withheld(record)
+            *(parked.key, parked.followers_from, self._lane.cursor),
+            lambda record: not self._is_withheld(record),
+            self._followers_max(),
         )
+
+    def _followers_max(self) -> int:
+        """How many of them may take the place of one."""
+        return 1
 
     def _new(self, offset: int, key: str | None, now: Instant) -> Parked:
         lane = self._lane
         return Parked(lane.id, self._subscription.id, lane.partition_id, offset, key, 0, now, now)
 
-    def _add(self, parked: Parked) -> None:
-        self.parked.hold(parked)
-        self._subscription.parked += 1
+    def _add(self, members: Sequence[Parked]) -> None:
+        """One, or a batch."""
+        self.parked.hold_batch(members)
+        self._subscription.parked += len(members)
+        for one in members:
+            self._settler.keep(self._lane, one)

@@ -27,6 +27,10 @@ class Intake:
         """Whether there is more on the page in hand."""
         return self._index < len(self._page)
 
+    def peek(self) -> LogRecord:
+        """The next record of the page in hand, which stays to be taken."""
+        return self._page[self._index]
+
     def take(self) -> LogRecord:
         """The next record of the page in hand."""
         record = self._page[self._index]

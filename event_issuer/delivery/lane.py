@@ -30,7 +30,7 @@ from event_issuer.delivery.turns import Turns
 from event_issuer.domain.cursor import Cursor
 from event_issuer.domain.explaining import Progress
 from event_issuer.domain.subscriptions import PARKED_MAX, Ordering
-from event_issuer.domain.time import Clock
+from event_issuer.domain.time import Clock, Instant
 from event_issuer.eventlog.protocol import LogRecord
 
 WINDOW: Final = 1_000  # how far a lane reads past its lowest unsettled event; bounds memory and the cursor's ranges
@@ -82,7 +82,7 @@ class Lane:
         self._is_per_key = subscription.ordering is not Ordering.NONE
         self._is_strict = subscription.ordering is Ordering.STRICT
         self._turns = Turns()
-        self._failed = FailedEvents(self, parked, self._reader, self._is_withheld, settler, clock, random)
+        self._failed = self._failed_events(parked, settler, clock, random)
         self._tasks: set[asyncio.Task[None]] = set()
         self._awake = asyncio.Event()
         self._awake.set()
@@ -92,6 +92,9 @@ class Lane:
         self._must_rewind = False
         self._is_lost = False
         self._alarm = Alarm(self.wake, clock)
+
+    def _failed_events(self, parked: Iterable[Parked], settler: Settler, clock: Clock, random: Random) -> FailedEvents:
+        return FailedEvents(self, parked, self._reader, self._is_withheld, settler, clock, random)
 
     @property
     def in_flight(self) -> int:
@@ -109,10 +112,13 @@ class Lane:
                 self._awake.clear()
                 looked_at = self._clock()
                 await self.step()
-                # One that was due then waits for room, which wakes the lane; so does a clock that goes on again.
-                self._alarm.set(self.subscription.wall(self._failed.next_due_at), looked_at)
+                # What was due then waits for room, which wakes the lane; so does a clock that goes on again.
+                self._alarm.set(self._next_due_at(), looked_at)
         finally:
             self._alarm.stop()
+
+    def _next_due_at(self) -> Instant | None:
+        return self.subscription.wall(self._failed.next_due_at)
 
     async def step(self) -> int:
         """One round: retries that are due, events whose turn has come, new events. The number of attempts started."""
@@ -122,8 +128,8 @@ class Lane:
         return started
 
     async def _start(self) -> int:
-        if self._failed.parked.unwanted:
-            await self._failed.discard_unwanted()
+        if not self._failed.is_ready:
+            await self._failed.make_ready()
         if self._must_rewind:
             self._rewind()
         # Every other probe is a fresh event, where there is one: the oldest may be one that fails alone.
@@ -137,8 +143,11 @@ class Lane:
         """What this process has in memory of the event. One that was put back has no request, nor one behind it."""
         if self._must_rewind and not self._failed.parked.holds(offset):
             return Progress.NONE
-        waiting = self._turns.waiting()
-        return progress_of(offset, self.cursor, self._failed.parked, self._intake.offset, waiting)
+        return progress_of(offset, self.cursor, self._failed.parked, self._intake.offset, self._waiting())
+
+    def _waiting(self) -> list[int]:
+        """The offsets of those that were read and not yet sent."""
+        return self._turns.waiting()
 
     async def drain(self) -> None:
         """Waits until no request is under way. The caller has closed the subscription or stopped `run`."""
@@ -200,7 +209,7 @@ class Lane:
         """Takes new events while there is room for them."""
         self._is_limited = True
         started = self._take_from_page()
-        while self._may_take():
+        while not self._intake.has_next() and self._may_take():  # there may be room again since the page was looked at
             if not await self._intake.turn():
                 self._is_limited = False
                 if self._intake.is_overtaken:
@@ -276,14 +285,17 @@ class Lane:
 
     # Requests under way
 
-    def _launch(self, delivery: Coroutine[None, None, None], ended: Callable[[asyncio.Task[None]], None]) -> None:
+    def _launch(
+        self, delivery: Coroutine[None, None, None], ended: Callable[[asyncio.Task[None]], None], count: int = 1
+    ) -> None:
+        """`count` events go with one request."""
         self.subscription.take()
-        self._exposure.take()
+        self._exposure.take(count)
         task = asyncio.get_running_loop().create_task(delivery)
         self._tasks.add(task)
         task.add_done_callback(ended)
 
-    def _ended(self, task: asyncio.Task[None]) -> None:
+    def _ended(self, task: asyncio.Task[None], count: int = 1) -> None:
         """However it ended: a delivery that was cancelled or raised has told the settler nothing."""
         self._tasks.discard(task)
         if not self._failed.parked:
@@ -291,7 +303,7 @@ class Lane:
         self.subscription.release()
         fault = None if task.cancelled() else task.exception()
         if fault is not None or task.cancelled():
-            self._exposure.give_back(1)
+            self._exposure.give_back(count)
         if fault is not None:
             self._on_fault(self, fault)
         self._start_ready()
@@ -302,9 +314,9 @@ class Lane:
         if self._must_rewind and not self._tasks:
             self._awake.set()
 
-    def _retry_ended(self, task: asyncio.Task[None]) -> None:
+    def _retry_ended(self, task: asyncio.Task[None], count: int = 1) -> None:
         self.subscription.retries_in_flight -= 1
-        self._ended(task)
+        self._ended(task, count)
         self._awake.set()
 
     def _rewind(self) -> None:

@@ -10,18 +10,19 @@ from event_issuer.db.database import Database
 from event_issuer.db.parked import Wish, grant_retries
 from event_issuer.delivery.active import ActiveSubscription
 from event_issuer.delivery.attempt import Courier
+from event_issuer.delivery.batch_lane import BatchLane
 from event_issuer.delivery.exposure import Exposure
 from event_issuer.delivery.lane import WAITING_MAX, Lane
 from event_issuer.delivery.leases import Lease
 from event_issuer.delivery.parked import Parked
 from event_issuer.delivery.reading import ReadableLog
-from event_issuer.delivery.replaying import LogUntil, Replayed, ReplayLane
+from event_issuer.delivery.replaying import LogUntil, ReplayBatchLane, Replayed, ReplayLane
 from event_issuer.delivery.settle import Settler
 from event_issuer.delivery.sieve import Filtered, Sieve, Sieves, stored_filter
 from event_issuer.domain.cursor import Cursor
 from event_issuer.domain.filters import Filter
 from event_issuer.domain.replays import header_line
-from event_issuer.domain.subscriptions import DeliverySettings
+from event_issuer.domain.subscriptions import ContentMode, DeliverySettings
 from event_issuer.domain.time import Clock, Instant
 
 LaneT = TypeVar("LaneT", bound=Lane)
@@ -66,9 +67,10 @@ class Crew:
     def lane(self, stored: StoredLane, subscription: ActiveSubscription, sieve: Sieve | None) -> Lane:
         replayed = stored.replayed
         if replayed is None:
-            return self._made(Lane, stored, subscription, sieve)
+            return self._made(lane_class(subscription), stored, subscription, sieve)
         log, courier = LogUntil(self.log, replayed.end), self.courier.replaying(header_line(replayed.id))
-        lane = replace(self, log=log, courier=courier)._made(ReplayLane, stored, subscription, sieve)
+        crew = replace(self, log=log, courier=courier)
+        lane = crew._made(replay_lane_class(subscription), stored, subscription, sieve)
         lane.take_up(replayed)
         return lane
 
@@ -94,6 +96,14 @@ class Crew:
             clock=self.clock,
             random=self.random,
         )
+
+
+def lane_class(subscription: ActiveSubscription) -> type[Lane]:
+    return BatchLane if subscription.content_mode is ContentMode.BATCH else Lane
+
+
+def replay_lane_class(subscription: ActiveSubscription) -> type[ReplayLane]:
+    return ReplayBatchLane if subscription.content_mode is ContentMode.BATCH else ReplayLane
 
 
 async def stored_lanes(
@@ -167,4 +177,5 @@ def _parked(row: sql.ParkedRow, lane: sql.LaneRow) -> Parked:
         followers_from=row.followers_from,
         id=row.id,
         blocks_key=bool(row.blocks_key),
+        batch=row.batch_from,
     )

@@ -61,19 +61,22 @@ class PartitionReader:
         return page.records[0] if page.records and page.records[0].offset == offset else None
 
     async def settled_with_key(
-        self, key: str, offset: int, cursor: Cursor, is_wanted: Callable[[LogRecord], bool]
-    ) -> LogRecord | None:
-        """The first wanted record of a key, from `offset` on, that the cursor has settled; None when there is none.
+        self, key: str, offset: int, cursor: Cursor, is_wanted: Callable[[LogRecord], bool], count_max: int = 1
+    ) -> list[LogRecord]:
+        """The first wanted records of a key, from `offset` on, that the cursor has settled.
 
         The cursor knows them, also those that this process has not yet read since it opened the lane.
         """
+        found: list[LogRecord] = []
         while offset < cursor.end:
             page = await self.read_again(offset)
             for record in page.records:
                 if record.event.partitionkey == key and cursor.is_settled(record.offset) and is_wanted(record):
-                    return record
+                    found.append(record)
+                    if len(found) == count_max:
+                        return found
             offset = page.next_offset
-        return None
+        return found
 
     async def is_overtaken(self, page: Page, offset: int, cursor: Cursor) -> bool:
         """Whether `page`, which was read at `offset`, begins behind events that retention took and are not settled."""

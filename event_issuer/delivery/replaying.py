@@ -9,6 +9,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 
 from event_issuer.delivery.attempt import Attempt
+from event_issuer.delivery.batch_lane import BatchLane
 from event_issuer.delivery.lane import Lane
 from event_issuer.delivery.outcome import OutcomeKind
 from event_issuer.delivery.reading import ReadableLog
@@ -81,17 +82,24 @@ class ReplayLane(Lane):
     def _within_bounds(self) -> bool:
         return self.subscription.parked < PARKED_PART and super()._within_bounds()
 
-    def _launch(self, delivery: Coroutine[None, None, None], ended: Callable[["asyncio.Task[None]"], None]) -> None:
+    def _launch(
+        self, delivery: Coroutine[None, None, None], ended: Callable[["asyncio.Task[None]"], None], count: int = 1
+    ) -> None:
         self.subscription.replays_in_flight += 1
-        super()._launch(delivery, ended)
+        super()._launch(delivery, ended, count)
 
-    def _ended(self, task: "asyncio.Task[None]") -> None:
+    def _ended(self, task: "asyncio.Task[None]", count: int = 1) -> None:
         self.subscription.replays_in_flight -= 1
         self._is_yielding = True
-        super()._ended(task)
+        super()._ended(task, count)
         self._is_yielding = False
         self._awake.set()
 
     def _tell(self, attempt: Attempt) -> None:
-        self.delivered += attempt.outcome.kind is OutcomeKind.DELIVERED
+        if attempt.outcome.kind is OutcomeKind.DELIVERED:
+            self.delivered += attempt.event_count
         super()._tell(attempt)
+
+
+class ReplayBatchLane(ReplayLane, BatchLane):
+    """The same with batches: what is a replay's in it comes before what is a batch's."""

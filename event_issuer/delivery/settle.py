@@ -28,6 +28,7 @@ from event_issuer.delivery.tally import Tally
 from event_issuer.delivery.timings import timings_text
 from event_issuer.domain.cursor import Cursor
 from event_issuer.domain.errors import Unavailable
+from event_issuer.domain.offset_ranges import ranges_text
 from event_issuer.domain.time import Clock
 from event_issuer.telemetry.metrics import Metrics
 
@@ -217,12 +218,14 @@ class Settler:
             return batch
         self._on_lost(lost)
         rest = batch.without(lost)
-        self._exposure.give_back(len(batch.attempts) - len(rest.attempts))
+        self._exposure.give_back(_exposed(batch) - _exposed(rest))
         return rest
 
     async def _write(self, batch: _Batch) -> None:
         settlement = Settlement(dict(lane.lease for lane in batch.lanes))
-        settlement.attempts = [_attempt_row(attempt) for _, attempt in batch.attempts]
+        settlement.has_batches = any(attempt.others for _, attempt in batch.attempts)
+        row_of = _wide_row if settlement.has_batches else _attempt_row
+        settlement.attempts = [row_of(attempt) for _, attempt in batch.attempts]
         settlement.lanes = [_lane_row(lane) for lane in batch.lanes]
         settlement.failures = [_failure_row(attempt) for _, attempt in batch.failures]
         settlement.errors = [row for _, row in batch.errors]
@@ -238,7 +241,7 @@ class Settler:
         for parked in batch.parked:
             parked.id = ids.get((parked.lane_id, parked.offset), parked.id)
         self.on_dead_letters({one.subscription_id for one in batch.parked if one.dead_lettered_at is not None})
-        self._exposure.give_back(len(batch.attempts))
+        self._exposure.give_back(_exposed(batch))
 
 
 def _heard_by_nobody(subscription_ids: set[int]) -> None:
@@ -265,6 +268,10 @@ def _report(problem: Exception, batch: _Batch) -> None:
         logger.error("settling failed", exc_info=problem, attempts=len(batch.attempts))
 
 
+def _exposed(batch: _Batch) -> int:
+    return sum([attempt.event_count for _, attempt in batch.attempts])
+
+
 def _lane_row(lane: SettlingLane) -> Row:
     cursor, filtered = lane.cursor, lane.filtered
     counts = (filtered.count, filtered.last, lane.expired, lane.delivered)
@@ -288,6 +295,11 @@ def _attempt_row(attempt: Attempt) -> Row:
         attempt.trace_id,
         timings_text(attempt.timings),
     )
+
+
+def _wide_row(attempt: Attempt) -> Row:
+    offsets = ranges_text([record.offset for record in attempt.records]) if attempt.others else None
+    return (*_attempt_row(attempt), offsets)
 
 
 def _error_row(attempt: Attempt) -> Row:
@@ -318,6 +330,7 @@ def _sort_parked(settlement: Settlement, parked: Parked) -> None:
         parked.dead_lettered_at,
         parked.last_outcome,
         parked.last_error,
+        parked.batch,
     )
     if parked.id is not None:
         settlement.parked_updates.append((parked.id, *changing))
@@ -337,5 +350,6 @@ def _sort_parked(settlement: Settlement, parked: Parked) -> None:
             parked.dead_lettered_at,
             parked.last_outcome,
             parked.last_error,
+            parked.batch,
         )
     )

@@ -45,12 +45,12 @@ class Tally:
         for kind, count in outcomes.items():
             metrics.attempts.labels(kind.value).inc(count)
         metrics.attempt_duration.observe_all([attempt.duration_us for attempt in attempts])
-        self._count_delivered([attempt for attempt in attempts if attempt.outcome.kind is _DELIVERED])
+        delivered = self._count_delivered([attempt for attempt in attempts if attempt.outcome.kind is _DELIVERED])
         newly_parked, newly_dead = self._count_parked(parked) if parked else (0, 0)
         logger.debug(
             "settled",
             attempts=len(attempts),
-            delivered=outcomes[_DELIVERED],
+            delivered=delivered,
             parked=newly_parked,
             dead_lettered=newly_dead,
             duration_ms=duration_us / 1000,
@@ -59,19 +59,23 @@ class Tally:
     def not_settled(self) -> None:
         self._metrics.settle_failures.inc()
 
-    def _count_delivered(self, attempts: Sequence[Attempt]) -> None:
+    def _count_delivered(self, attempts: Sequence[Attempt]) -> int:
+        """How many events they carried."""
         metrics = self._metrics
-        types = Counter([attempt.record.event.attributes["type"] for attempt in attempts])
+        carried = [(attempt, attempt.record) for attempt in attempts]
+        carried += [(attempt, record) for attempt in attempts if attempt.others for record in attempt.others]
+        types = Counter([record.event.attributes["type"] for _, record in carried])
         for name, count in types.items():
             metrics.delivered.labels(metrics.event_types.of(name)).inc(count)
         metrics.latency.observe_all(
             # The clocks of two processes may differ by more than a delivery takes.
             [
-                max(0, one.started_at + one.duration_us - one.record.recorded_at)
-                for one in attempts
+                max(0, one.started_at + one.duration_us - record.recorded_at)
+                for one, record in carried
                 if one.kind is not AttemptKind.REPLAY  # an event that is sent again comes late on purpose
             ]
         )
+        return len(carried)
 
     def _count_parked(self, parked: Collection[Parked]) -> tuple[int, int]:
         """How many began to wait, and how many became dead letters: each once, whatever batch finds it so."""

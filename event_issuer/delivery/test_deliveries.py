@@ -6,7 +6,6 @@ the first partition of the event's type sends it.
 
 import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from random import Random
 from typing import Final
 
@@ -23,7 +22,6 @@ from event_issuer.delivery.timings import timings_text
 from event_issuer.delivery.tracing import TRACE_ID_BYTES
 from event_issuer.domain.deprecation import Deprecation
 from event_issuer.domain.errors import BadInput, Conflict, Unavailable
-from event_issuer.domain.http_binding import outgoing
 from event_issuer.domain.json_format import event_from_text
 from event_issuer.domain.marking import HEADER_LINE
 from event_issuer.domain.subscriptions import Status, refuse_untestable
@@ -137,6 +135,7 @@ class TestDeliverer:
         try:
             refuse_untestable(Status(row.status), row.verified_at_us)
             subscription = self._activate(row)
+            subscription.endpoint.head += HEADER_LINE  # of this request alone: it was activated for it
         except (BadInput, Conflict) as problem:
             trace_id = self._random.randbytes(TRACE_ID_BYTES).hex()
             outcome = Outcome(OutcomeKind.REFUSED, error=problem.detail, is_final=True)
@@ -146,9 +145,8 @@ class TestDeliverer:
 
 def _record(id_: int, text: str, requested_at: int, deprecation: Deprecation | None) -> LogRecord:
     event = event_from_text(text.encode()).event
-    record = LogRecord(OUTSIDE_THE_LOG, id_, requested_at, None, event)
-    wire = outgoing(event if deprecation is None else deprecation.told_by(event))
-    return replace(record, wire=wire._replace(head=wire.head + HEADER_LINE))
+    told = event if deprecation is None else deprecation.told_by(event)
+    return LogRecord(OUTSIDE_THE_LOG, id_, requested_at, None, told)
 
 
 def _columns(attempt: Attempt) -> dict[str, object]:

@@ -4,6 +4,7 @@ Source: CloudEvents distributed tracing extension 1.0.2 (the attributes say what
 are), W3C Trace Context §3 (each hop has a span id of its own). Knows nothing of how a request is sent.
 """
 
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from event_issuer.domain.trace_context import SAMPLED, TRACEPARENT, TRACESTATE, read_trace
@@ -52,3 +53,15 @@ def hop_of(record: LogRecord, ids: str, traces: Traces) -> Hop:
         return Hop(trace_id, span_id, None, flags, "", is_recorded)
     flags = known.flags | SAMPLED if is_recorded else known.flags
     return Hop(trace_id, span_id, known.parent_id, flags, known.state, is_recorded)
+
+
+def hop_of_batch(records: Sequence[LogRecord], ids: str, traces: Traces) -> Hop:
+    """A batch has a trace of its own: its events may be of many traces, and each says its own in its attributes.
+
+    It is recorded where its trace is sampled, or the production of one of its events was.
+    """
+    trace_id, span_id = ids[:_TRACE_ID_DIGITS], ids[_TRACE_ID_DIGITS:]
+    if not traces.is_on:
+        return Hop(trace_id, span_id)
+    is_recorded = traces.samples(trace_id) or any(record.origin is not None for record in records)
+    return Hop(trace_id, span_id, None, SAMPLED if is_recorded else 0, "", is_recorded)

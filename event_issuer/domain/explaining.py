@@ -55,13 +55,14 @@ class LaneStanding:
 
 @dataclass(frozen=True, slots=True)
 class ParkedStanding:
-    """A dead letter has `dead_lettered_at`; what waits has `next_attempt_at`."""
+    """A dead letter has `dead_lettered_at`; what waits has `next_attempt_at`, and `companions` of its batch."""
 
     offset: int
     attempts: int
     next_attempt_at: Instant | None
     dead_lettered_at: Instant | None = None
     last_error: str | None = None
+    companions: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,7 +214,10 @@ def _parked(facts: Facts) -> str:
     if parked is None or parked.attempts == 0:
         return "It is parked, and its turn has come: it has not been tried yet."
     attempts = "one failed attempt" if parked.attempts == 1 else f"{parked.attempts} failed attempts"
-    return f"It is parked after {attempts}. {parked.last_error or ''}".rstrip()
+    company = (
+        f", with {parked.companions} other{'s' * (parked.companions > 1)} of its batch" if parked.companions else ""
+    )
+    return f"It is parked after {attempts}{company}. {parked.last_error or ''}".rstrip()
 
 
 def _before_start(facts: Facts) -> str:

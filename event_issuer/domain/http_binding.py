@@ -17,6 +17,7 @@ from event_issuer.domain.json_format import document_of, json_format
 from event_issuer.domain.violations import pointer_token, violation
 
 STRUCTURED_MEDIA_TYPE = b"application/cloudevents+json; charset=utf-8"
+BATCH_MEDIA_TYPE = b"application/cloudevents-batch+json; charset=utf-8"
 
 # §3.1.3.2: space, double quote, percent and everything outside U+0021..U+007E are percent-encoded as UTF-8.
 _ENCODED = re.compile(r"[^\x21\x23\x24\x26-\x7e]")
@@ -76,6 +77,11 @@ def binary(event: CloudEvent, data: bytes) -> Wire:
 def structured(event: CloudEvent) -> Wire:
     """§3.2: the whole event as one JSON document (JSON event format)."""
     return Wire(b"content-type: " + STRUCTURED_MEDIA_TYPE + b"\r\n", json_format(event))
+
+
+def batched(events: Sequence[bytes]) -> Wire:
+    """§3.3: events, each in the JSON event format, as one JSON array (JSON event format §4)."""
+    return Wire(b"content-type: " + BATCH_MEDIA_TYPE + b"\r\n", b"[" + b",".join(events) + b"]")
 
 
 def _is_cloudevent(datacontenttype: str | None) -> bool:

@@ -110,6 +110,8 @@ def refuse_untestable(status: Status, verified_at: Instant | None) -> None:
 
 class ContentMode(StrEnum):
     BINARY = "BINARY"
+    STRUCTURED = "STRUCTURED"
+    BATCH = "BATCH"  # several events of a partition in one request
 
 
 class Ordering(StrEnum):
@@ -143,6 +145,10 @@ RETRY_DELAY_MAX_S: Final = 7 * 24 * 3600.0
 RETRY_AGE_MAX_S: Final = 30 * 24 * 3600.0  # dead letters are kept for as long
 REQUESTS_PER_SECOND_MIN: Final = 0.001  # one in some 17 minutes; whoever wants fewer stops the subscription
 REQUESTS_PER_SECOND_MAX: Final = 10_000.0
+BATCH_EVENTS_MAX: Final = 500  # half of what a lane reads ahead; a failed batch is as many rows
+BATCH_BYTES_MIN: Final = 1_024
+BATCH_BYTES_MAX: Final = 1024 * 1024  # a usual limit of endpoints; each request under way holds as much in memory
+BATCH_WAIT_MAX_S: Final = 60.0  # whoever wants to hear more seldom stops and starts the subscription
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,8 +157,9 @@ class DeliverySettings:
 
     An event that is older than `retry_age_max_s` since its first failure is not tried again, and one that the endpoint
     refused not after `refused_attempts_max` attempts. With a `schema_version`, only those that keep this version of
-    their type's contract. `on_position_lost`: where it goes on when the log no longer has what it stands at. Raises
-    BadInput for a value out of its bounds.
+    their type's contract. `on_position_lost`: where it goes on when the log no longer has what it stands at. A batch
+    has `batch_events_max` events at most and, where it has more than one, a body of `batch_bytes_max`; its first event
+    waits up to `batch_wait_max_s` for the others. Raises BadInput for a value out of its bounds.
     """
 
     max_in_flight: int
@@ -164,6 +171,9 @@ class DeliverySettings:
     requests_per_second: float | None = None
     on_dead_letter: OnDeadLetter = OnDeadLetter.CONTINUE
     on_position_lost: OnPositionLost = OnPositionLost.EARLIEST
+    batch_events_max: int = 100
+    batch_bytes_max: int = 256 * 1024
+    batch_wait_max_s: float = 1.0
 
     def __post_init__(self) -> None:
         _check("maxInFlight", self.max_in_flight, 1, MAX_IN_FLIGHT_MAX)
@@ -177,6 +187,9 @@ class DeliverySettings:
         _check("refusedAttemptsMax", self.refused_attempts_max, 1, RETRIES_MAX + 1)
         if self.requests_per_second is not None:
             _check("requestsPerSecond", self.requests_per_second, REQUESTS_PER_SECOND_MIN, REQUESTS_PER_SECOND_MAX)
+        _check("batch.maxEvents", self.batch_events_max, 1, BATCH_EVENTS_MAX)
+        _check("batch.maxBytes", self.batch_bytes_max, BATCH_BYTES_MIN, BATCH_BYTES_MAX)
+        _check("batch.maxWaitSeconds", self.batch_wait_max_s, 0, BATCH_WAIT_MAX_S)
         if self.schema_version is not None and self.schema_version < 1:
             raise BadInput(f"Schema versions are numbered from 1, so that there is no {self.schema_version}.")
 
@@ -197,3 +210,16 @@ class DeliverySettings:
 def _check(name: str, value: float, least: float, most: float) -> None:
     if not least <= value <= most:
         raise BadInput(f"{name} is {least} to {most}, not {value}.")
+
+
+def refuse_mismatch(content_mode: ContentMode, ordering: Ordering, *, names_batch: bool) -> None:
+    """Raises BadInput for what cannot go together; `names_batch` says whether somebody asks for settings of batches."""
+    if content_mode is not ContentMode.BATCH:
+        if names_batch:
+            raise BadInput(
+                f"delivery.batch is for contentMode BATCH; here it is {content_mode}. Leave delivery.batch out."
+            )
+    elif ordering is Ordering.STRICT:
+        raise BadInput(
+            "Ordering STRICT sends one event after the other, contentMode BATCH many together; use PER_KEY or NONE."
+        )

@@ -2,8 +2,9 @@
 
 An offset is a record's place in its partition. `append` answers only when the outcome is known and durable. Readers
 get pages of parsed records that they share: a record is never changed after it was read, but for what is found out
-about it once for a thousand lanes: `wire` is its HTTP form, rendered with `deprecation`, `judged` says which schema
-versions it keeps and which filters it passes, `document` is its data, parsed for filters.
+about it once for a thousand lanes: `wire` is its HTTP form, `structured` that of structured mode, both rendered with
+`deprecation`; `judged` says which schema versions it keeps and which filters it passes, `document` is its data, parsed
+for filters.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -38,6 +39,7 @@ class LogRecord:
     judged: dict[int | str, bool] | None = None  # by versions that are pinned, and by filters in canonical form
     verdict: Verdict | None = None  # on an event that came by another way than the API
     document: object = field(default=NOT_PARSED, compare=False, repr=False)
+    structured: Wire | None = field(default=None, compare=False, repr=False)
     origin: tuple[str, str] | None = None  # the recorded trace and span of its production, while it is in memory
     expunged_at: Instant | None = None  # since then it has no data, and is not delivered
 

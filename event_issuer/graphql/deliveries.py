@@ -6,10 +6,13 @@ from event_issuer.db import tables
 from event_issuer.db.attempts import Criteria
 from event_issuer.domain import timings
 from event_issuer.domain.errors import BadInput
+from event_issuer.domain.offset_ranges import offsets_in
+from event_issuer.domain.paging import encode_cursor, id_of, page_request, sliced
 from event_issuer.graphql import connections
+from event_issuer.graphql.connections import After, Edge, First, page_info
 from event_issuer.graphql.context import Asked
 from event_issuer.graphql.enums import AttemptKind, AttemptOutcome
-from event_issuer.graphql.events import Event, event_at
+from event_issuer.graphql.events import Event, EventConnection, event_at
 from event_issuer.graphql.fields import field
 from event_issuer.graphql.ids import encode_id, event_position
 from event_issuer.graphql.scalars import DateTime, Long, datetime_or_none
@@ -44,7 +47,10 @@ def _ms(us: int | None) -> float | None:
 class DeliveryAttempt(connections.Node):
     row: strawberry.Private[tables.Attempt]
     kind: AttemptKind = strawberry.field(description="Why it was sent.")
-    number: int = strawberry.field(description="Which try of this event it was, from 1.")
+    number: int = strawberry.field(
+        description="Which try of its event, or of its batch, it was, from 1. A part of a refused batch is no further "
+        "try."
+    )
     event_count: int = strawberry.field(description="How many events it carried.")
     started_at: DateTime = strawberry.field(description="When it was sent.")
     duration_ms: float = strawberry.field(description="Until its outcome was known.")
@@ -65,7 +71,7 @@ class DeliveryAttempt(connections.Node):
             id=strawberry.ID(encode_id("DeliveryAttempt", row.subscription_id, row.id)),
             kind=AttemptKind(row.kind),
             number=row.number,
-            event_count=1,
+            event_count=len(_offsets(row)) or 1,
             started_at=DateTime(row.started_at_us),
             duration_ms=row.duration_us / 1000,
             timings=AttemptTimings.of(row),
@@ -77,13 +83,30 @@ class DeliveryAttempt(connections.Node):
         )
 
     @field(
-        "The event it carried; null once the log has dropped it, where it is not yours to consume, and for a test "
-        "event, which is not in the log."
+        "The event it carried, of a batch the first; null once the log has dropped it, where it is not yours to "
+        "consume, and for a test event, which is not in the log."
     )
     async def event(self, info: Asked) -> Event | None:
         if not _is_set(self.row.log_offset):
             return None
         return await event_at(info, self.row.partition_id, self.row.log_offset)
+
+    @field("The events it carried, in log order: those that the log still has and that are yours to consume.")
+    async def events(self, info: Asked, first: First = None, after: After = None) -> EventConnection | None:
+        request = page_request(first, after, None, None)
+        begin = id_of(request.after)
+        offsets = [offset for offset in _offsets(self.row) if begin is None or offset > begin]
+        page = sliced(offsets[: request.limit], request)
+        found = [(offset, await event_at(info, self.row.partition_id, offset)) for offset in page.items]
+        edges = [Edge(cursor=encode_cursor(str(offset)), node=event) for offset, event in found if event is not None]
+        return EventConnection(edges=edges, page_info=page_info(edges, page.has_next, page.has_previous))
+
+
+def _offsets(row: tables.Attempt) -> list[int]:
+    ranges: str | None = row.log_offsets
+    if ranges is not None:
+        return offsets_in(ranges)
+    return [row.log_offset] if _is_set(row.log_offset) else []
 
 
 @strawberry.input(description="Which attempts to list: all of these together.")

@@ -29,6 +29,17 @@ class RetrySettings:
     )
 
 
+@strawberry.type(description="How much goes into one request of content mode BATCH.")
+class BatchSettings:
+    max_events: int = strawberry.field(description="Events of one batch, at most.")
+    max_bytes: int = strawberry.field(
+        description="The body of one batch, at most; one event that is larger goes alone."
+    )
+    max_wait_seconds: float = strawberry.field(
+        description="How long an event waits for others, from when it came into the log. A full batch goes at once."
+    )
+
+
 @strawberry.type(name="DeliverySettings", description="How a subscription's events are sent.")
 class DeliverySettingsType:  # `DeliverySettings` is the domain's
     max_in_flight: int = strawberry.field(description="Requests to the endpoint at a time, at most.")
@@ -42,9 +53,10 @@ class DeliverySettingsType:  # `DeliverySettings` is the domain's
     schema_version: int | None = strawberry.field(
         description="Only events that keep this schema version of their type are sent; null for all."
     )
+    batch: BatchSettings | None = strawberry.field(description="Null where the content mode is not BATCH.")
 
     @classmethod
-    def of(cls, settings: DeliverySettings) -> "DeliverySettingsType":
+    def of(cls, settings: DeliverySettings, content_mode: subscriptions.ContentMode) -> "DeliverySettingsType":
         retry = RetrySettings(
             delays_seconds=list(settings.retry_delays_s),
             max_age_seconds=settings.retry_age_max_s,
@@ -58,7 +70,16 @@ class DeliverySettingsType:  # `DeliverySettings` is the domain's
             on_dead_letter=OnDeadLetter(settings.on_dead_letter.value),
             on_position_lost=OnPositionLostEnum(settings.on_position_lost.value),
             schema_version=settings.schema_version,
+            batch=_batch(settings) if content_mode is subscriptions.ContentMode.BATCH else None,
         )
+
+
+def _batch(settings: DeliverySettings) -> BatchSettings:
+    return BatchSettings(
+        max_events=settings.batch_events_max,
+        max_bytes=settings.batch_bytes_max,
+        max_wait_seconds=settings.batch_wait_max_s,
+    )
 
 
 @strawberry.input(
@@ -73,6 +94,26 @@ class RetrySettingsInput:
     )
     refused_attempts_max: int | None = strawberry.field(
         default=strawberry.UNSET, description="How often an event is tried that the endpoint refuses."
+    )
+
+
+@strawberry.input(
+    description="How much goes into one request of content mode BATCH. Absent stays as it is, null is the default."
+)
+class BatchSettingsInput:
+    max_events: int | None = strawberry.field(
+        default=strawberry.UNSET,
+        description=f"Events of one batch: 1 to {subscriptions.BATCH_EVENTS_MAX}, 100 unless said.",
+    )
+    max_bytes: int | None = strawberry.field(
+        default=strawberry.UNSET,
+        description="The body of one batch, unless a single event is larger: "
+        f"{subscriptions.BATCH_BYTES_MIN} to {subscriptions.BATCH_BYTES_MAX}, 262144 unless said.",
+    )
+    max_wait_seconds: float | None = strawberry.field(
+        default=strawberry.UNSET,
+        description="How long an event waits for others: "
+        f"0 to {subscriptions.BATCH_WAIT_MAX_S:g}, 1 unless said. A full batch goes at once.",
     )
 
 
@@ -96,6 +137,9 @@ class DeliverySettingsInput:
         default=strawberry.UNSET,
         description="Send only events that keep this schema version, which each of the event types has; null for all.",
     )
+    batch: BatchSettingsInput | None = strawberry.field(
+        default=strawberry.UNSET, description="With contentMode BATCH only, and refused with any other."
+    )
 
     def change(self) -> DeliveryChange:
         return DeliveryChange(
@@ -103,21 +147,18 @@ class DeliverySettingsInput:
             timeout_s=maybe(self.timeout_seconds),
             retry_delays_s=self._delays_s(),
             schema_version=maybe(self.schema_version),
-            retry_age_max_s=self._of_retry("max_age_seconds"),
-            refused_attempts_max=self._of_retry("refused_attempts_max"),
+            retry_age_max_s=_part(self.retry, "max_age_seconds"),
+            refused_attempts_max=_part(self.retry, "refused_attempts_max"),
             requests_per_second=maybe(self.requests_per_second),
             on_dead_letter=self._on_dead_letter(),
             on_position_lost=self._on_position_lost(),
+            batch_events_max=_part(self.batch, "max_events"),
+            batch_bytes_max=_part(self.batch, "max_bytes"),
+            batch_wait_max_s=_part(self.batch, "max_wait_seconds"),
         )
 
-    def _of_retry(self, name: str) -> Maybe[Value]:
-        """A field of `retry`; a `retry` that is null asks for the default of each."""
-        if self.retry is None:
-            return None
-        return UNSET if self.retry is strawberry.UNSET else maybe(getattr(self.retry, name))
-
     def _delays_s(self) -> Maybe[tuple[float, ...]]:
-        wish: Maybe[list[float]] = self._of_retry("delays_seconds")
+        wish: Maybe[list[float]] = _part(self.retry, "delays_seconds")
         return tuple(wish) if isinstance(wish, list) else wish
 
     def _on_dead_letter(self) -> Maybe[subscriptions.OnDeadLetter]:
@@ -127,3 +168,10 @@ class DeliverySettingsInput:
     def _on_position_lost(self) -> Maybe[OnPositionLost]:
         wish = maybe(self.on_position_lost)
         return OnPositionLost(wish.value) if isinstance(wish, OnPositionLostEnum) else wish
+
+
+def _part(given: RetrySettingsInput | BatchSettingsInput | None, name: str) -> Maybe[Value]:
+    """A field of `retry` or `batch`; where that is null the default of each is asked for."""
+    if given is None:
+        return None
+    return UNSET if given is strawberry.UNSET else maybe(getattr(given, name))

@@ -127,6 +127,14 @@ class WebhookSubscriptionStatus(Enum):
 @strawberry.enum(description="The HTTP form of a delivery (CloudEvents HTTP binding).")
 class ContentMode(Enum):
     BINARY = value(subscriptions.ContentMode.BINARY.value, "Attributes in headers, data as the body (default).")
+    STRUCTURED = value(
+        subscriptions.ContentMode.STRUCTURED.value,
+        "The whole event as one JSON document, `application/cloudevents+json`.",
+    )
+    BATCH = value(
+        subscriptions.ContentMode.BATCH.value,
+        "Several events of a partition as one JSON array, `application/cloudevents-batch+json`; see `delivery.batch`.",
+    )
 
 
 @strawberry.enum(description="The order of first deliveries.")

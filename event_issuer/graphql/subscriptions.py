@@ -23,7 +23,7 @@ from event_issuer.graphql.fields import field
 from event_issuer.graphql.filters import EventFilterInput
 from event_issuer.graphql.ids import encode_id
 from event_issuer.graphql.scalars import JSON, URL, DateTime, json_or_none
-from event_issuer.resolvers.subscription_changes import UNSET, Maybe, SubscriptionChange, Value
+from event_issuer.resolvers.subscription_changes import UNSET, DeliveryChange, Maybe, SubscriptionChange, Value
 from event_issuer.resolvers.subscriptions import ERRORS_MAX, CreatedSubscription, SubscriptionSpec
 
 Translated = TypeVar("Translated")
@@ -65,7 +65,9 @@ class WebhookSubscription(connections.Node):
             filter=json_or_none(row.filter),
             content_mode=ContentMode(row.content_mode),
             ordering=Ordering(row.ordering),
-            delivery=DeliverySettingsType.of(DeliverySettings.from_json(row.delivery)),
+            delivery=DeliverySettingsType.of(
+                DeliverySettings.from_json(row.delivery), words.ContentMode(row.content_mode)
+            ),
             authentication=WebhookAuthentication(kind=kind) if kind else None,
             api_key_header=row.api_key_header,
             created_at=DateTime(row.created_at_us),
@@ -162,11 +164,12 @@ class CreateWebhookSubscriptionInput:
         """Raises BadInput."""
         method = self.verification or VerificationMethod.AUTOMATIC
         by_handshake = method is VerificationMethod.AUTOMATIC
+        delivery = self.delivery.change() if self.delivery else DeliveryChange()
         return SubscriptionSpec(
             application_id=self.application_id,
             event_types=self.event_types,
             url=self.url,
-            settings=self.delivery.change().applied(defaults, defaults) if self.delivery else defaults,
+            settings=delivery.applied(defaults, defaults),
             credentials=Credentials(
                 self.api_key.credential() if self.api_key else None,
                 self.authentication.credential() if self.authentication else None,
@@ -176,6 +179,7 @@ class CreateWebhookSubscriptionInput:
             verification=Verification.OPTIONS_HANDSHAKE if by_handshake else Verification(method.value),
             start_from=self.start_from.start() if self.start_from else StartFrom(at=StartPoint.LATEST),
             filter=self.filter.document() if self.filter else None,
+            names_batch=delivery.names_batch,
         )
 
 
@@ -196,6 +200,9 @@ class UpdateWebhookSubscriptionInput:
     filter: EventFilterInput | None = strawberry.field(
         default=strawberry.UNSET, description="Which events from now on, those that wait for a retry too; null for all."
     )
+    content_mode: ContentMode | None = strawberry.field(
+        default=None, description="The HTTP form of every delivery from now on, those that wait for a retry too."
+    )
     ordering: Ordering | None = strawberry.field(default=None, description="The order of first deliveries.")
     delivery: DeliverySettingsInput | None = strawberry.field(
         default=strawberry.UNSET, description="How its events are sent; null takes the server's defaults."
@@ -207,6 +214,7 @@ class UpdateWebhookSubscriptionInput:
             application_id=self.application_id,
             event_types=self.event_types,
             url=self.url,
+            content_mode=words.ContentMode(self.content_mode.value) if self.content_mode else None,
             ordering=words.Ordering(self.ordering.value) if self.ordering else None,
             api_key=_translated(self.api_key, WebhookApiKeyInput.credential),
             basic=_translated(self.authentication, WebhookAuthenticationInput.credential),

@@ -195,10 +195,11 @@ class Explaining:
         parked = await sql.parked_at(row.id, *position)
         live = [one for one in parked if one.lane_id == found.lane_id]  # a replay has its own
         found.parked = next(iter(live), None)
-        found.attempts = await sql.attempts_at(row.id, *position, ATTEMPTS_SHOWN)
+        found.attempts = await sql.attempts_at(self._database.dialect, row.id, *position, ATTEMPTS_SHOWN)
+        companions = await self._companions(found.parked)
         found.facts = replace(
             found.facts,
-            parked=_parked_standing(found.parked, position[1], frozen_us(row, found.facts.now)),
+            parked=_parked_standing(found.parked, position[1], frozen_us(row, found.facts.now), companions),
             tries=[
                 Try(one.number, one.outcome == "DELIVERED", one.error)
                 for one in found.attempts
@@ -207,6 +208,14 @@ class Explaining:
         )
         if found.facts.is_settled and found.facts.is_whole:  # as far as their age goes
             found.facts = replace(found.facts, history_since=await self._history_since(row.id, found.facts))
+
+    async def _companions(self, parked: ParkedEvent | None) -> int:
+        """How many other events go with it at its next attempt."""
+        batch_from: int | None = None if parked is None else parked.batch_from
+        if parked is None or batch_from is None:
+            return 0
+        rows = await self._database.read(sql.batch_of(parked.lane_id, batch_from))
+        return max(0, int(rows[0][0]) - 1)
 
     async def _history_since(self, subscription_id: int, facts: Facts) -> Instant:
         """Since when every attempt is on record: they are written down as they end, not as they begin."""
@@ -225,11 +234,11 @@ class Explaining:
             found.facts = replace(found.facts, progress=progress)
 
 
-def _parked_standing(row: ParkedEvent | None, offset: int, frozen_us: int) -> ParkedStanding | None:
+def _parked_standing(row: ParkedEvent | None, offset: int, frozen_us: int, companions: int) -> ParkedStanding | None:
     if row is None:
         return None
     due_at = _wall(row.next_attempt_at_us, frozen_us)
-    return ParkedStanding(offset, row.attempts, due_at, row.dead_lettered_at_us, row.last_error)
+    return ParkedStanding(offset, row.attempts, due_at, row.dead_lettered_at_us, row.last_error, companions)
 
 
 def _wall(own: Instant | None, frozen_us: int) -> Instant | None:

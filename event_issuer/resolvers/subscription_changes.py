@@ -15,7 +15,16 @@ from event_issuer.domain.credentials import ApiKeyHeader, BasicCredentials, Cred
 from event_issuer.domain.errors import BadInput
 from event_issuer.domain.json_values import json_bytes
 from event_issuer.domain.position_loss import OnPositionLost
-from event_issuer.domain.subscriptions import Command, DeliverySettings, OnDeadLetter, Ordering, Status, transition
+from event_issuer.domain.subscriptions import (
+    Command,
+    ContentMode,
+    DeliverySettings,
+    OnDeadLetter,
+    Ordering,
+    Status,
+    refuse_mismatch,
+    transition,
+)
 from event_issuer.domain.time import Instant
 from event_issuer.egress.addresses import AddressRules
 from event_issuer.egress.urls import parse_target
@@ -47,6 +56,15 @@ class DeliveryChange:
     requests_per_second: Maybe[float] = UNSET
     on_dead_letter: Maybe[OnDeadLetter] = UNSET
     on_position_lost: Maybe[OnPositionLost] = UNSET
+    batch_events_max: Maybe[int] = UNSET
+    batch_bytes_max: Maybe[int] = UNSET
+    batch_wait_max_s: Maybe[float] = UNSET
+
+    @property
+    def names_batch(self) -> bool:
+        """Whether it asks for anything of batches; a default is no wish."""
+        wishes = (self.batch_events_max, self.batch_bytes_max, self.batch_wait_max_s)
+        return any(wish is not UNSET and wish is not None for wish in wishes)
 
     def applied(self, to: DeliverySettings, defaults: DeliverySettings) -> DeliverySettings:
         """Raises BadInput for a value out of its bounds."""
@@ -63,6 +81,7 @@ class SubscriptionChange:
     application_id: str | None = None
     event_types: Sequence[str] | None = None
     url: str | None = None
+    content_mode: ContentMode | None = None
     ordering: Ordering | None = None
     api_key: Maybe[ApiKeyHeader] = UNSET
     basic: Maybe[BasicCredentials] = UNSET
@@ -73,7 +92,8 @@ class SubscriptionChange:
     def touches_delivery(self) -> bool:
         """Whether lanes must take notice."""
         parts = (self.api_key, self.basic, self.delivery, self.filter)
-        return any(part is not UNSET for part in parts) or self.ordering is not None or self.event_types is not None
+        others = (self.content_mode, self.ordering, self.event_types)
+        return any(part is not UNSET for part in parts) or any(part is not None for part in others)
 
 
 def decide_change(
@@ -87,8 +107,15 @@ def decide_change(
 
     def decide(current: CurrentSubscription) -> Mapping[str, object]:
         columns: dict[str, object] = {}
+        refuse_mismatch(
+            change.content_mode or ContentMode(current.content_mode),
+            change.ordering or Ordering(current.ordering),
+            names_batch=isinstance(change.delivery, DeliveryChange) and change.delivery.names_batch,
+        )
         if change.application_id is not None:
             columns["application_id"] = change.application_id
+        if change.content_mode is not None:
+            columns["content_mode"] = change.content_mode.value
         if change.ordering is not None:
             columns["ordering"] = change.ordering.value
         if change.delivery is not UNSET:

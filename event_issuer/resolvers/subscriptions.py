@@ -27,6 +27,7 @@ from event_issuer.domain.subscriptions import (
     Ordering,
     Status,
     Verification,
+    refuse_mismatch,
     transition,
 )
 from event_issuer.domain.time import Clock, Instant
@@ -53,7 +54,7 @@ DELETED_AT_ONCE_MAX: Final = 1000  # subscriptions of one bulk deletion; call ag
 @dataclass(frozen=True, slots=True)
 class SubscriptionSpec:
     """What a caller asks for. `credentials` are sealed at once; the repr shows none of them. `filter` is JSON, None for
-    every event."""
+    every event. `names_batch`: the settings of batches are somebody's wish, and not the defaults."""
 
     application_id: str
     event_types: Sequence[str]
@@ -65,6 +66,7 @@ class SubscriptionSpec:
     verification: Verification = Verification.OPTIONS_HANDSHAKE
     start_from: StartFrom = field(default_factory=lambda: StartFrom(at=StartPoint.LATEST))
     filter: object = None
+    names_batch: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +109,7 @@ class Subscriptions:
         caller.authorise(Action.MANAGE_SUBSCRIPTIONS)
         entries = await self._authorised_types(caller, spec.event_types)
         check_application_id(spec.application_id)
+        refuse_mismatch(spec.content_mode, spec.ordering, names_batch=spec.names_batch)
         parse_target(spec.url, self.limits.rules)
         if spec.verification is Verification.NONE and not self.limits.verification_optional:
             raise BadInput("This server verifies every endpoint; use OPTIONS_HANDSHAKE.")

@@ -1,10 +1,14 @@
-"""What a producer wrote is what a receiver reads, byte for byte: over HTTP in and out, through a real server."""
+"""What a producer wrote is what a receiver reads, byte for byte: over HTTP in and out, through a real server.
+
+In every content mode: data in the body, in a JSON document, and in an array of such documents.
+"""
 
 import asyncio
 import base64
 import json
 import random
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -12,12 +16,15 @@ from typing import cast
 
 import httptools
 import httpx
+import msgspec
 import pytest
+from msgspec import Raw
 
 from tests.acceptance.server import Server
 from tests.api.partners import Partner
 
 PAYLOADS = 1_000
+MODES = ("BINARY", "STRUCTURED", "BATCH")
 TYPE = "acceptance.odd.v1"
 STRINGS = [
     "",
@@ -90,13 +97,24 @@ class Arrivals:
 
     def take(self, headers: dict[bytes, bytes], body: bytes) -> None:
         content_type = headers[b"content-type"].decode()
-        if content_type.startswith("application/cloudevents+json"):
-            event = json.loads(body)
-            data = event["data"].encode() if "data" in event else base64.b64decode(event["data_base64"])
-            self.events[event["id"]] = (event["time"], event["datacontenttype"], data)
+        if content_type.startswith("application/cloudevents-batch+json"):
+            for event in msgspec.json.decode(body, type=list[dict[str, Raw]]):
+                self._note(event)
+        elif content_type.startswith("application/cloudevents+json"):
+            self._note(msgspec.json.decode(body, type=dict[str, Raw]))
         else:
             self.events[headers[b"ce-id"].decode()] = (headers[b"ce-time"].decode(), content_type, body)
         self.arrived.set()
+
+    def _note(self, event: dict[str, Raw]) -> None:
+        """From the JSON event format; JSON data as they are written there."""
+        id_, time, content_type = (json.loads(bytes(event[name])) for name in ("id", "time", "datacontenttype"))
+        if "data_base64" in event:
+            data = base64.b64decode(json.loads(bytes(event["data_base64"])))
+        else:
+            written = bytes(event["data"])
+            data = written if "json" in content_type.lower() else json.loads(written).encode()
+        self.events[id_] = (time, content_type, data)
 
 
 class Peer(asyncio.Protocol):
@@ -129,17 +147,21 @@ class Peer(asyncio.Protocol):
 
 
 @pytest.fixture
-async def arrivals() -> AsyncIterator[tuple[Arrivals, str]]:
-    arrivals = Arrivals()
-    server = await asyncio.get_running_loop().create_server(partial(Peer, arrivals), "127.0.0.1", 0)
-    async with server:
-        yield arrivals, f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/hook"
+async def endpoints() -> AsyncIterator[dict[str, tuple[Arrivals, str]]]:
+    """By content mode: what comes, and the URL where it comes."""
+    endpoints = {}
+    async with AsyncExitStack() as open_servers:
+        for mode in MODES:
+            arrivals = Arrivals()
+            server = await asyncio.get_running_loop().create_server(partial(Peer, arrivals), "127.0.0.1", 0)
+            await open_servers.enter_async_context(server)
+            endpoints[mode] = (arrivals, f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/hook")
+        yield endpoints
 
 
 async def test_a_thousand_odd_payloads_arrive_as_they_were_sent(
-    database_url: str, tmp_path: Path, arrivals: tuple[Arrivals, str]
+    database_url: str, tmp_path: Path, endpoints: dict[str, tuple[Arrivals, str]]
 ) -> None:
-    received, url = arrivals
     source = random.Random(2026)
     sent = {str(number): (odd_time(source), *odd_payload(source)) for number in range(PAYLOADS)}
     server = Server(database_url, tmp_path / "server.log")
@@ -149,17 +171,19 @@ async def test_a_thousand_odd_payloads_arrive_as_they_were_sent(
         async with httpx.AsyncClient(base_url=server.url, timeout=30, headers={"X-API-Key": key}) as http:
             partner = Partner(http, key, "tester")
             await partner.create_type(TYPE, schema={"type": ["object", "array", "string", "number", "boolean", "null"]})
-            await partner.subscribe(url, TYPE)
+            for mode, (_, url) in endpoints.items():
+                await partner.subscribe(url, TYPE, contentMode=mode)
             for id_, (time, content_type, data) in sent.items():
                 attributes = {"specversion": "1.0", "id": id_, "source": "/odd", "type": TYPE, "time": time}
                 headers = {f"ce-{name}": value for name, value in attributes.items()} | {"content-type": content_type}
                 response = await http.post("/v1/acme/produce", content=data, headers=headers)
                 assert response.status_code == 200, (data, response.text)
-            while len(received.events) < PAYLOADS:
-                received.arrived.clear()
-                await received.arrived.wait()
+            for received, _ in endpoints.values():
+                while len(received.events) < PAYLOADS:
+                    received.arrived.clear()
+                    await received.arrived.wait()
         assert await server.stop() == 0
     finally:
         await server.close()
-    assert received.events == sent
+    assert {mode: received.events == sent for mode, (received, _) in endpoints.items()} == dict.fromkeys(MODES, True)
     print(f"\n{PAYLOADS} payloads, {len({data for _, _, data in sent.values()})} of them distinct, bytes equal")

@@ -9,7 +9,8 @@ AGREES: Final[Act] = answer(b"HTTP/1.1 200 OK\r\nWebHook-Allowed-Origin: *\r\nCo
 TAKES: Final[Act] = answer(OK)
 
 READ = """query ($id: ID!) { webhookSubscription(id: $id) {
-  id applicationId eventTypes url status contentMode ordering apiKeyHeader authentication { kind }
+  id applicationId eventTypes url status contentMode ordering apiKeyHeader
+                            authentication { kind }
   delivery { maxInFlight timeoutSeconds retry { delaysSeconds } }
   lag { events seconds parked deadLettered } errors { errorMessage httpStatusCode } createdAt updatedAt
   attempts { nodes { id kind number eventCount outcome httpStatusCode error responseExcerpt traceId
@@ -46,7 +47,8 @@ async def command(partner: Partner, name: str, id_: str) -> Any:
 
 async def update(partner: Partner, id_: str, **changes: object) -> Any:
     query = """mutation ($input: UpdateWebhookSubscriptionInput!) { updateWebhookSubscription(input: $input) {
-      webhookSubscription { applicationId eventTypes url status ordering apiKeyHeader authentication { kind }
+      webhookSubscription { applicationId eventTypes url status contentMode ordering apiKeyHeader
+                            authentication { kind }
                             delivery { maxInFlight timeoutSeconds retry { delaysSeconds } } } } }"""
     answer = await partner.ask(query, input={"id": id_, **changes})
     return answer["updateWebhookSubscription"]["webhookSubscription"]

@@ -22,6 +22,28 @@ ATTEMPT = (
 ATTRIBUTES = b'{"id":"e","source":"/s"}'
 
 
+async def test_what_was_answered_to_a_batch_goes_with_each_of_its_events(database: Database) -> None:
+    one, other = await add_partitions(database, 2)
+    await execute(database, RECORD, (one, 4, ATTRIBUTES, b"12345"))
+    for partition_id, ranges, excerpt in (
+        (one, "[[0,5],[8,9]]", "has it"),
+        (one, "[[0,4],[5,9]]", "has it not"),
+        (one, "[[5,9]]", "begins behind it"),
+        (other, "[[0,5]]", "is of another partition"),
+    ):
+        offset = int(ranges[2])
+        await execute(database, ATTEMPT, (partition_id, offset, "RETRY", excerpt))
+        await execute(database, "UPDATE attempts SET log_offsets = $1 WHERE response_excerpt = $2", (ranges, excerpt))
+    expunged = await database.run(expunge(database.dialect, one, 4, NOW))
+    assert expunged == Expunged("e", "/s", True, 1)
+    assert await select(database, "SELECT response_excerpt FROM attempts ORDER BY id") == [
+        (None,),
+        ("has it not",),
+        ("begins behind it",),
+        ("is of another partition",),
+    ]
+
+
 async def test_an_event_is_expunged_and_who_may_hold_it_is_told(database: Database) -> None:
     one, other = await add_partitions(database, 2)
     for partition_id in (one, other):

@@ -62,7 +62,7 @@ async def test_a_lane_s_parked_events_are_those_that_wait(database: Database, co
     await execute(database, insert, (second, subscription_id, two, 4, True, None))
     rows = [tuple(row) for row in await database.read(parked_of(first, count_max))]
     assert [row[1:] for row in rows] == [
-        (first, offset, "k", True, None, 1, 5, 6, None, None, None, None) for offset in range(min(count_max, 3))
+        (first, offset, "k", True, None, 1, 5, 6, None, None, None, None, None) for offset in range(min(count_max, 3))
     ]
     lanes = [tuple(row) for row in await database.read(lanes_of(subscription_id))]
     nothing_yet = (0, "[]", 0, None, 0, None, 0, None, None, None)

@@ -30,7 +30,7 @@ class Place:
 
     def parked(self, offset: int, key: str | None = None) -> Row:
         place = (self.lane_id, self.subscription_id, self.partition_id, offset)
-        return (*place, key, key is not None, None, 1, NOW, NOW + 5, None, "RETRY", "500")
+        return (*place, key, key is not None, None, 1, NOW, NOW + 5, None, "RETRY", "500", None)
 
     def cursor(self, next_offset: int, above: str = "[]") -> Row:
         return (self.lane_id, next_offset, above, 3, "The last.", 2, 1)
@@ -81,7 +81,7 @@ async def test_a_settlement_is_written_whole(database: Database, place: Place) -
     parked = await select(
         database,
         "SELECT lane_id, subscription_id, partition_id, log_offset, partitionkey, blocks_key, followers_from, "
-        "attempts, parked_at_us, next_attempt_at_us, dead_lettered_at_us, last_outcome, last_error "
+        "attempts, parked_at_us, next_attempt_at_us, dead_lettered_at_us, last_outcome, last_error, batch_from "
         "FROM parked_events ORDER BY id",
     )
     assert parked == settlement.parked_inserts
@@ -91,20 +91,27 @@ async def test_a_settlement_is_written_whole(database: Database, place: Place) -
     ]
 
 
+async def test_attempts_keep_their_order_whether_they_are_batches_or_not(database: Database, place: Place) -> None:
+    rows: list[Row] = [(*place.attempt(0), "[[0,3]]"), (*place.attempt(3), None), (*place.attempt(4), "[[4,5],[7,9]]")]
+    await write(database, Settlement({place.partition_id: 1}, attempts=rows, has_batches=True))
+    found = await select(database, "SELECT log_offset, log_offsets FROM attempts ORDER BY id")
+    assert found == [(0, "[[0,3]]"), (3, None), (4, "[[4,5],[7,9]]")]
+
+
 async def test_parked_events_change_and_go(database: Database, place: Place) -> None:
     epochs = {place.partition_id: 1}
     inserted = Settlement(epochs, parked_inserts=[place.parked(n, "key") for n in range(3)])
     ids = await write(database, inserted)
     first, second, third = (ids[place.lane_id, n] for n in range(3))
     changed: list[Row] = [
-        (first, True, 4, 2, NOW + 300, None, "RETRY", "503"),
-        (third, False, None, 3, None, NOW + 9, "GONE", None),
+        (first, True, 4, 2, NOW + 300, None, "RETRY", "503", 1),
+        (third, False, None, 3, None, NOW + 9, "GONE", None, None),
     ]
     await write(database, Settlement(epochs, parked_updates=changed, parked_deletes=[second, 999]))
     found = await select(
         database,
         "SELECT id, blocks_key, followers_from, attempts, next_attempt_at_us, dead_lettered_at_us, last_outcome, "
-        "last_error FROM parked_events ORDER BY id",
+        "last_error, batch_from FROM parked_events ORDER BY id",
     )
     assert found == changed
     unchanged = "SELECT log_offset, partitionkey, parked_at_us FROM parked_events ORDER BY id"
@@ -157,7 +164,7 @@ async def test_a_settlement_may_be_larger_than_a_statement(database: Database, p
     parked = [place.parked(n) for n in range(MANY)]
     ids = await write(database, Settlement(epochs, attempts=attempts, parked_inserts=parked))
     assert len(set(ids.values())) == MANY
-    updates: list[Row] = [(id_, False, None, 2, NOW, None, None, None) for id_ in ids.values()]
+    updates: list[Row] = [(id_, False, None, 2, NOW, None, None, None, None) for id_ in ids.values()]
     await write(database, Settlement(epochs, parked_updates=updates * 2))
     assert await select(database, "SELECT COUNT(*), MIN(attempts) FROM parked_events") == [(MANY, 2)]
     await write(database, Settlement(epochs, parked_deletes=list(range(40_000))))

@@ -1,10 +1,13 @@
 """The world of delivery's tests, on both stores."""
 
-from collections.abc import AsyncIterator, Iterator
+import shutil
+from collections.abc import AsyncIterator, Callable, Iterator
+from itertools import count
+from pathlib import Path
 
 import pytest
 
-from event_issuer.db.database import open_database
+from event_issuer.db.database import Database, open_database
 from event_issuer.db.tables import TABLES
 from event_issuer.db.work import Statement, Work
 from tests.delivery.processes import Process
@@ -33,10 +36,30 @@ def world_url(store: str, request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 async def world(world_url: str) -> AsyncIterator[World]:
     database = await open_database(world_url, tables=TABLES)
-    if database.dialect == "postgresql":
-        await database.run(_empty())
+    await emptied(database)
     yield await open_world(database)
     await database.close()
+
+
+@pytest.fixture
+def fresh_url(store: str, request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], str]:
+    """Each call gives the URL of a database to be `emptied`."""
+    if store == "postgresql":
+        return lambda: str(request.getfixturevalue("shared_postgresql_url"))
+    template, numbers = request.getfixturevalue("sqlite_template"), count()
+
+    def copied() -> str:
+        path = tmp_path / f"fresh-{next(numbers)}.db"
+        shutil.copyfile(template, path)
+        return f"sqlite:///{path}"
+
+    return copied
+
+
+async def emptied(database: Database) -> None:
+    """One of SQLite is a copy of an empty one."""
+    if database.dialect == "postgresql":
+        await database.run(_empty())
 
 
 def _empty() -> Work[None]:

@@ -14,6 +14,7 @@ from event_issuer.delivery.sieve import Sieves
 from event_issuer.domain.dataschemas import SchemaUrls
 from event_issuer.egress.sender import Sender
 from tests.delivery.failing import FailingDatabase
+from tests.delivery.rig import until_idle
 from tests.delivery.world import ORIGIN, World
 
 LEASE_S = 15.0
@@ -60,6 +61,17 @@ class Process:
         subscription = self.engine._open[subscription_id].subscription
         while subscription.is_open:  # noqa: ASYNC110 - the engine says nothing when it begins to close
             await asyncio.sleep(0)
+
+    async def crash(self) -> None:
+        """What it had not written is gone; its leases stay until they run out."""
+        for opened in self.engine._open.values():
+            opened.subscription.shut()
+            for run, lane in zip(opened.runs, opened.lanes, strict=True):
+                run.cancel()
+                lane.lose()
+        for reopening in list(self.engine._reopening.values()):
+            reopening.cancel()
+        await until_idle()
 
     def wake(self) -> None:
         """What the lanes' timers do; the test's clock does not move them."""

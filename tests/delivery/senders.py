@@ -1,6 +1,7 @@
 """A sender that answers from a script, at once or when told, and remembers what it was asked to send."""
 
 import asyncio
+import json
 from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
@@ -23,7 +24,8 @@ OK = answer(200)
 
 
 class Sent(NamedTuple):
-    """One request; `number` counts those for the same event at the same URL."""
+    """One request; `number` counts those for the same event, or the same batch, at the same URL. Of a batch `event_id`
+    and `key` are those of its first event."""
 
     url: str
     event_id: str
@@ -32,6 +34,21 @@ class Sent(NamedTuple):
     at: Instant
     headers: Mapping[str, str]
     body: bytes
+    members: tuple[tuple[str, str | None], ...]
+
+    @property
+    def ids(self) -> list[str]:
+        """Of all its events."""
+        return [event_id for event_id, _ in self.members]
+
+
+def _members(headers: Mapping[str, str], body: bytes) -> tuple[tuple[str, str | None], ...]:
+    """Ids and keys, in whatever content mode they stand."""
+    if "ce-id" in headers:
+        return ((headers["ce-id"], headers.get("ce-partitionkey")),)
+    document = json.loads(body)
+    events = document if headers["content-type"].startswith("application/cloudevents-batch+json") else [document]
+    return tuple((event["id"], event.get("partitionkey")) for event in events)
 
 
 Script = Callable[[Sent], Response | Failure]
@@ -45,7 +62,7 @@ class ScriptedSender:
         self.in_flight_max = 0
         self.script: Script = lambda sent: OK
         self._clock = clock
-        self._counts: Counter[tuple[str, str]] = Counter()
+        self._counts: Counter[tuple[str, tuple[tuple[str, str | None], ...]]] = Counter()
         self._held: tuple[str, ...] = ()
         self._gate = asyncio.Event()
         self._gate.set()
@@ -54,6 +71,10 @@ class ScriptedSender:
     @property
     def event_ids(self) -> list[str]:
         return [sent.event_id for sent in self.sent]
+
+    @property
+    def is_held(self) -> bool:
+        return not self._gate.is_set()
 
     def hold(self, *event_ids: str) -> None:
         """Answers nothing until `release`; or nothing about these events."""
@@ -74,7 +95,7 @@ class ScriptedSender:
         self.in_flight += 1
         self.in_flight_max = max(self.in_flight_max, self.in_flight)
         try:
-            if not self._held or sent.event_id in self._held:
+            if not self._held or not set(sent.ids).isdisjoint(self._held):
                 await self._gate.wait()
             outcome = self.script(sent)
         finally:
@@ -89,19 +110,19 @@ class ScriptedSender:
         lines = request.head.decode().removesuffix("\r\n").split("\r\n")
         headers = dict(line.split(": ", 1) for line in lines)
         url = request.target.origin + request.target.path
-        event_id = headers["ce-id"]
-        self._counts[url, event_id] += 1
-        number = self._counts[url, event_id]
-        sent = Sent(url, event_id, headers.get("ce-partitionkey"), number, self._clock(), headers, request.body)
+        members = _members(headers, request.body)
+        self._counts[url, members] += 1
+        number = self._counts[url, members]
+        sent = Sent(url, *members[0], number, self._clock(), headers, request.body, members)
         self.sent.append(sent)
         self._news.set()
         return sent
 
 
 def failing(*event_ids: str, status: int = 500, times: int = 10**9) -> Script:
-    """These events fail that often; others, and these afterwards, are delivered."""
+    """These events fail that often, and any batch that has one of them; others, and these afterwards, are delivered."""
 
     def script(sent: Sent) -> Response:
-        return answer(status) if sent.event_id in event_ids and sent.number <= times else OK
+        return answer(status) if not set(event_ids).isdisjoint(sent.ids) and sent.number <= times else OK
 
     return script

@@ -15,6 +15,7 @@ from event_issuer.delivery.outcome import Outcome, OutcomeKind
 from event_issuer.domain.credentials import ApiKeyHeader, BasicCredentials, Credentials
 from event_issuer.domain.deprecation import Deprecation
 from event_issuer.domain.events import CloudEvent
+from event_issuer.domain.subscriptions import ContentMode
 from event_issuer.domain.time import SECOND_US, Instant, system_clock
 from event_issuer.egress.messages import Failure, Outgoing, Response
 from event_issuer.eventlog.protocol import LogRecord
@@ -46,12 +47,15 @@ class Unable(Recorder):
         raise ValueError("a fault of ours")
 
 
-def subscription(credentials: Credentials | None = None) -> Subscription:
+def subscription(
+    credentials: Credentials | None = None, content_mode: ContentMode = ContentMode.BINARY
+) -> Subscription:
     sealer = Sealer(bytes(32))
     return Subscription(
         id=7,
         url="http://127.0.0.1:9/hook",
         ordering="PER_KEY",
+        content_mode=content_mode.value,
         delivery=SETTINGS.to_json(),
         sealed_signing_secret=sealer.seal(SIGNING_KEY, purpose=SIGNING_SECRET),
         sealed_credentials=credentials and sealer.seal(credentials.encode(), purpose=CREDENTIALS),
@@ -78,12 +82,14 @@ async def sent(
     attributes: Mapping[str, str] = MappingProxyType({}),
     *,
     credentials: Credentials | None = None,
+    content_mode: ContentMode = ContentMode.BINARY,
     began_at: Instant = STARTED_AT,
 ) -> Outgoing:
     clock = Clock()
     clock.now = began_at
     sender = Recorder(clock)
-    await courier(sender, clock).attempt(activated(subscription(credentials)), record(data, **attributes), 1)
+    row = subscription(credentials, content_mode)
+    await courier(sender, clock).attempt(activated(row), record(data, **attributes), 1)
     return sender.request
 
 
@@ -111,15 +117,31 @@ async def test_a_request_has_these_headers_and_the_data_as_it_came() -> None:
     assert (version, len(trace_id), len(span_id), flags) == ("00", 32, 16, "01")
 
 
+async def test_in_structured_mode_the_whole_event_is_the_body_and_its_data_stay_as_they_came() -> None:
+    request = await sent(b'{ "n":1.0e2 }', content_mode=ContentMode.STRUCTURED)
+    headers = headers_of(request)
+    assert request.body == (
+        b'{"id":"42","partitionkey":"\xc3\xa4 1","source":"/trains","specversion":"1.0",'
+        b'"type":"train.arrived.v1","data":{ "n":1.0e2 }}'
+    )
+    assert [name for name in headers if name.startswith("ce-")] == []
+    assert headers["content-type"] == "application/cloudevents+json; charset=utf-8"
+    assert headers["webhook-id"] == "msg_01234567_3_12"
+
+
+@pytest.mark.parametrize("content_mode", [ContentMode.BINARY, ContentMode.STRUCTURED])
 @pytest.mark.parametrize("data", [b'{"a":"\xc3\xa4"}', b"[1, 2]", None])
-async def test_receivers_verify_the_signature_with_the_standard_package(data: bytes | None) -> None:
-    request = await sent(data, began_at=system_clock())
+async def test_receivers_verify_the_signature_with_the_standard_package(
+    data: bytes | None, content_mode: ContentMode
+) -> None:
+    request = await sent(data, content_mode=content_mode, began_at=system_clock())
     webhook = Webhook(shown_secret(SIGNING_KEY))
     assert webhook.verify(request.body, headers_of(request)) == json.loads(request.body)
     with pytest.raises(WebhookVerificationError, match="No matching signature found"):
         webhook.verify(request.body + b" ", headers_of(request))
 
 
+@pytest.mark.parametrize("content_mode", [ContentMode.BINARY, ContentMode.STRUCTURED])
 @pytest.mark.parametrize(
     ("data", "attributes", "expected"),
     [
@@ -130,9 +152,9 @@ async def test_receivers_verify_the_signature_with_the_standard_package(data: by
     ],
 )
 async def test_the_official_sdk_reads_what_is_sent(
-    data: bytes | None, attributes: Mapping[str, str], expected: object
+    data: bytes | None, attributes: Mapping[str, str], expected: object, content_mode: ContentMode
 ) -> None:
-    request = await sent(data, attributes)
+    request = await sent(data, attributes, content_mode=content_mode)
     event = from_http_event(HTTPMessage(headers=headers_of(request), body=request.body))
     assert (event.get_id(), event.get_source(), event.get_type()) == ("42", "/trains", "train.arrived.v1")
     assert event.get_extension("partitionkey") == "ä 1"
@@ -174,6 +196,24 @@ async def test_an_event_is_rendered_once_for_all_lanes() -> None:
     await courier(sender, clock).attempt(activated(subscription()), event, 1)
     assert wire is not None
     assert event.wire is wire
+
+
+async def test_each_event_of_a_batch_says_that_its_type_is_deprecated() -> None:
+    clock = Clock()
+    sender = Recorder(clock)
+    known = {3: Deprecation(STARTED_AT)}
+    carrier = Courier(sender, "0123456789abcdef", clock, clock.monotonic_s, random.Random(1), known)
+    row = subscription(content_mode=ContentMode.BATCH)
+    others = [record(None), record(b"\xff", datacontenttype="application/octet-stream")]
+    done = await carrier.attempt(activated(row), record(b"{}"), 1, others)
+    members = json.loads(sender.request.body)
+    assert [member["deprecated"] for member in members] == ["true"] * 3
+    assert [(member.get("data"), member.get("data_base64")) for member in members] == [
+        ({}, None),
+        (None, None),
+        (None, "/w=="),
+    ]
+    assert done.event_count == 3
 
 
 async def test_an_event_of_a_deprecated_type_says_so() -> None:

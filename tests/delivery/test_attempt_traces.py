@@ -1,5 +1,6 @@
 """Traces of attempts: an event's own is continued, hop by hop; what is recorded is sampled and holds no secret."""
 
+import json
 import random
 
 import pytest
@@ -8,6 +9,7 @@ from structlog.testing import capture_logs
 from event_issuer.delivery.attempt import Attempt, Courier
 from event_issuer.delivery.outcome import OutcomeKind
 from event_issuer.domain.credentials import ApiKeyHeader, BasicCredentials, Credentials
+from event_issuer.domain.subscriptions import ContentMode
 from event_issuer.domain.time import SECOND_US
 from event_issuer.egress.messages import Failure, Response
 from event_issuer.telemetry.traces import NO_TRACES, Span, SpanKind, SpanName, Traces
@@ -155,6 +157,28 @@ async def test_an_event_whose_production_is_recorded_is_linked_to_it() -> None:
     assert span.links == (SpanName(TRACE_ID, PARENT_ID),)
     assert (span.name.trace_id, span.parent_id) == (done.trace_id, None)
     assert done.trace_id != TRACE_ID
+
+
+async def test_a_batch_has_a_trace_of_its_own_and_is_linked_to_the_production_of_its_events() -> None:
+    """Its events' own traces stay in the events."""
+    clock, kept = Clock(), Kept()
+    sender = Recorder(clock)
+    carrier = Courier(sender, "0123456789abcdef", clock, clock.monotonic_s, random.Random(1), {}, Traces(1e-12, kept))
+    events = [record(b"{}", traceparent=f"00-{TRACE_ID}-{PARENT_ID}-01"), record(b"{}"), record(b"{}")]
+    events[1].origin = (TRACE_ID, PARENT_ID)
+    row = subscription(content_mode=ContentMode.BATCH)
+    done = await carrier.attempt(activated(row), events[0], 1, events[1:])
+    (span,) = kept.spans
+    assert done.trace_id != TRACE_ID
+    assert headers_of(sender.request)["traceparent"] == f"00-{done.trace_id}-{span.name.span_id}-01"
+    assert (span.name.trace_id, span.parent_id) == (done.trace_id, None)
+    assert span.links == (SpanName(TRACE_ID, PARENT_ID),)
+    assert span.attributes["event_issuer.events"] == 3
+    assert [member.get("traceparent") for member in json.loads(sender.request.body)] == [
+        f"00-{TRACE_ID}-{PARENT_ID}-01",
+        None,
+        None,
+    ]
 
 
 class Unable(Kept):

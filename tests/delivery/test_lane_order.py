@@ -7,7 +7,7 @@ import pytest
 from event_issuer.domain.subscriptions import Ordering
 from tests.delivery.rig import Rig, until_idle
 from tests.delivery.senders import ScriptedSender, failing
-from tests.delivery.world import SETTINGS, World
+from tests.delivery.world import SETTINGS, Clock, World, open_world
 
 
 async def test_events_of_one_key_go_one_at_a_time_and_others_beside_them(world: World, sender: ScriptedSender) -> None:
@@ -224,3 +224,24 @@ async def test_a_lane_goes_on_behind_what_retention_took(world: World, sender: S
     await rig.settle_down()
     assert sender.event_ids == ids[2:]
     assert await world.rows("SELECT next_offset, settled_above FROM lanes") == [(3, "[]")]
+
+
+class Running(Clock):
+    """Time passes between two looks at it."""
+
+    def __call__(self) -> int:
+        self.advance(0.001)
+        return self.now
+
+
+async def test_room_that_comes_between_two_looks_loses_no_event(world: World, sender: ScriptedSender) -> None:
+    """The lane had none when it looked at its page, and some when it was about to turn it."""
+    world = await open_world(world.database, Running())
+    (partition_id,) = await world.partitions()
+    ids = await world.produce(partition_id, *[None] * 50)
+    rig = Rig(world, sender)
+    settings = replace(SETTINGS, requests_per_second=150.0, max_in_flight=256)
+    (lane,) = await rig.open(await world.subscribe([partition_id], settings=settings))
+    while lane.cursor.next_offset < 50:
+        await rig.settle_down()
+    assert sender.event_ids == ids

@@ -1,5 +1,7 @@
 """Random lives of a lane: failing endpoints, settles that fail or get no answer, replays, crashes at any moment.
 
+Some lives send batches, and change their content mode now and then.
+
 Whatever happened, at the end each event is delivered or a dead letter, first deliveries of a key came in log order,
 and no event was delivered again beyond what the crashes left exposed. So too within each replay, which counts what it
 has delivered; one that was cancelled is only less of it.
@@ -13,12 +15,14 @@ from dataclasses import replace
 from event_issuer.db.replays import Stretch, cancel
 from event_issuer.delivery.replays import ReplayKeeper
 from event_issuer.domain.replays import HEADER, OPEN_MAX, global_id
+from event_issuer.domain.subscriptions import ContentMode
 from event_issuer.egress.messages import Response
 from tests.delivery.rig import Rig, until_idle
 from tests.delivery.senders import OK, ScriptedSender, Sent, answer
 from tests.delivery.world import SETTINGS, World
 
 SEEDS = {"sqlite": range(25), "postgresql": range(100, 108)}
+BATCH_SEEDS = {"sqlite": range(200, 230), "postgresql": range(300, 308)}
 STEPS = 60
 KEYS = ("a", "a", "b", "c", None)
 
@@ -26,7 +30,11 @@ KEYS = ("a", "a", "b", "c", None)
 class Life:
     """One random run; `exposed` adds up what each crash may repeat."""
 
-    def __init__(self, world: World, sender: ScriptedSender, seed: int) -> None:
+    def __init__(
+        self, world: World, sender: ScriptedSender, seed: int, content_mode: ContentMode = ContentMode.BINARY
+    ) -> None:
+        self.content_mode = content_mode
+        self.changes_mode = content_mode is ContentMode.BATCH and seed % 2 == 1
         self.world, self.sender = world, sender
         self.chance = random.Random(seed)
         self.exposed = 0
@@ -50,7 +58,12 @@ class Life:
         self.has_budget = self.chance.random() < 0.7
         delays = (1.0,) * 50 if self.has_budget else (1.0, 2.0)
         settings = replace(SETTINGS, max_in_flight=self.chance.choice([1, 2, 5]), retry_delays_s=delays)
-        self.subscription_id = await self.world.subscribe(self.partition_ids, settings=settings)
+        if self.content_mode is ContentMode.BATCH:
+            most, wait_s = self.chance.choice([1, 3, 7]), self.chance.choice([0.0, 1.0])
+            settings = replace(settings, batch_events_max=most, batch_wait_max_s=wait_s)
+        self.subscription_id = await self.world.subscribe(
+            self.partition_ids, settings=settings, content_mode=self.content_mode
+        )
         await self.world.alter(self.subscription_id, verified_at_us=1)
         await self.rig.open(self.subscription_id)
 
@@ -88,6 +101,9 @@ class Life:
 
     async def crash(self) -> None:
         self.exposed += await self.rig.crash()
+        if self.changes_mode and self.chance.random() < 0.5:
+            mode = self.chance.choice([ContentMode.BATCH, ContentMode.BINARY])
+            await self.world.alter(self.subscription_id, content_mode=mode.value)
         self.rig = Rig(self.world, self.sender, f"{self.seed}-{self.processes}", exposure_max=12)
         self.processes += 1
         await self.rig.open(self.subscription_id)
@@ -141,9 +157,14 @@ async def test_nothing_is_lost_or_out_of_order(world: World, store: str) -> None
         await _live(world, seed)
 
 
-async def _live(world: World, seed: int) -> None:
+async def test_nothing_of_batches_is_lost_or_out_of_order(world: World, store: str) -> None:
+    for seed in BATCH_SEEDS[store]:
+        await _live(world, seed, ContentMode.BATCH)
+
+
+async def _live(world: World, seed: int, content_mode: ContentMode = ContentMode.BINARY) -> None:
     sender = ScriptedSender(world.clock)
-    life = Life(world, sender, seed)
+    life = Life(world, sender, seed, content_mode)
     await life.begin()
     for _ in range(STEPS):
         await life.act()
@@ -154,8 +175,8 @@ async def _live(world: World, seed: int) -> None:
         sent = [sent for sent in sender.sent if sent.headers.get(HEADER) == global_id(replay_id)]
         dead = await _dead_letters(life, replay_id)
         _check(life, sent, event_ids, dead, seed, is_whole=replay_id not in life.cancelled)
-        await _check_replay(life, replay_id, {one.event_id for one in sent if one in sender.delivered}, dead)
-    repeated = Counter((sent.headers.get(HEADER), sent.event_id) for sent in sender.delivered)
+        await _check_replay(life, replay_id, {id_ for one in sent if one in sender.delivered for id_ in one.ids}, dead)
+    repeated = Counter((sent.headers.get(HEADER), id_) for sent in sender.delivered for id_ in sent.ids)
     assert sum(count - 1 for count in repeated.values()) <= life.exposed, seed
     await _check_rows(life, seed)
 
@@ -182,17 +203,23 @@ def _check(
     is_whole: bool = True,
 ) -> None:
     """Of one replay, or of what is live: the requests, and which events they were to be of."""
-    delivered = [one.event_id for one in sent if one in life.sender.delivered]
-    assert {*delivered, *dead} <= set(event_ids), seed
+    taken = [one for one in sent if one in life.sender.delivered]
+    settled = {event_id for one in taken for event_id in one.ids} | set(dead)
+    assert settled <= set(event_ids), seed
     if is_whole:
-        assert {*delivered, *dead} == set(event_ids), seed
+        assert settled == set(event_ids), seed
     for key in ("a", "b", "c"):
         wanted = [event_id for event_id in event_ids if life.keys[event_id] == key]
-        first_requests = list(dict.fromkeys(one.event_id for one in sent if one.key == key))
+        first_requests = _firsts(sent, key)
         assert first_requests == wanted[: None if is_whole else len(first_requests)], seed
         if life.has_budget:  # a dead letter that a crash forgot is tried again, when its followers have gone
-            first_deliveries = list(dict.fromkeys(id_ for id_ in delivered if life.keys[id_] == key))
+            first_deliveries = _firsts(taken, key)
             assert first_deliveries == first_requests[: None if is_whole else len(first_deliveries)], seed
+
+
+def _firsts(requests: Sequence[Sent], key: str) -> list[str]:
+    """The events of the key in the order in which they were in a request for the first time."""
+    return list(dict.fromkeys(event_id for sent in requests for event_id, its in sent.members if its == key))
 
 
 async def _check_replay(life: Life, replay_id: int, delivered: Collection[str], dead: Collection[str]) -> None:

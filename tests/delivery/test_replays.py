@@ -5,7 +5,7 @@ from dataclasses import replace
 from event_issuer.db.replays import Stretch
 from event_issuer.delivery.leases import TAKEOVER_MARGIN_S
 from event_issuer.domain.replays import HEADER, global_id
-from event_issuer.domain.subscriptions import OnDeadLetter
+from event_issuer.domain.subscriptions import ContentMode, OnDeadLetter
 from tests.delivery.processes import LEASE_S, Process
 from tests.delivery.replaying import LANES, LIVE, PARKED, STATUS, delivered, ended, replayed
 from tests.delivery.rig import until_idle
@@ -62,6 +62,22 @@ async def test_a_key_keeps_its_order_and_only_a_part_of_the_room_is_taken(
     await ended(world, process, [("COMPLETED", 6, 6)])
     assert [sent.event_id for sent in sender.sent if sent.key == "a"] == [ids[0], ids[1], ids[5]]
     assert sorted(replayed(sender)) == ids
+
+
+async def test_a_replay_in_batches_counts_each_event(world: World, sender: ScriptedSender, process: Process) -> None:
+    (partition_id,) = await world.partitions()
+    ids = await world.produce(partition_id, "a", None, "b")
+    settings = replace(SETTINGS, batch_wait_max_s=0.0)
+    subscription_id = await world.subscribe([partition_id], settings=settings, content_mode=ContentMode.BATCH)
+    await world.alter(subscription_id, verified_at_us=1)
+    await process.step()
+    await process.written(LIVE, [(3, "[]")])
+    sender.sent.clear()
+    replay_id = await world.replay(subscription_id, Stretch(partition_id, 0, None))
+    await ended(world, process, [("COMPLETED", 3, 3)])
+    assert [id_ for sent in sender.sent for id_ in sent.ids] == ids
+    assert {sent.headers[HEADER] for sent in sender.sent} == {global_id(replay_id)}
+    await process.written("SELECT DISTINCT kind FROM attempts ORDER BY kind", [("DELIVERY",), ("REPLAY",)])
 
 
 async def test_live_events_go_first_where_there_is_room_for_one(world: World, sender: ScriptedSender) -> None:

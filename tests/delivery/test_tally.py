@@ -7,6 +7,7 @@ from structlog.testing import capture_logs
 
 from event_issuer.delivery.attempt import INTERNAL
 from event_issuer.delivery.standing import standing
+from event_issuer.domain.subscriptions import ContentMode
 from tests.delivery.rig import EXPOSURE_MAX, Rig
 from tests.delivery.senders import OK, ScriptedSender, answer, failing
 from tests.delivery.world import SETTINGS, World
@@ -41,6 +42,27 @@ async def test_every_attempt_is_counted_by_its_outcome(world: World, sender: Scr
     found = scraped(rig.metrics.registry)
     assert counted(found) == expected | more
     assert found["delivery_latency_seconds_sum"] == 0.375 + 10.125
+
+
+async def test_of_a_batch_every_event_is_counted(world: World, sender: ScriptedSender, rig: Rig) -> None:
+    (partition_id,) = await world.partitions()
+    ids = await world.produce(partition_id, *"abcd")
+    settings = replace(SETTINGS, batch_events_max=4)
+    await rig.open(await world.subscribe([partition_id], settings=settings, content_mode=ContentMode.BATCH))
+    sender.script = failing(ids[3], status=422)
+    world.clock.advance(0.125)
+    with capture_logs() as logs:
+        await rig.settle_down()
+    found = scraped(rig.metrics.registry)
+    assert counted(found) == {
+        'attempts_total{outcome="DELIVERED"}': 2,
+        'attempts_total{outcome="REFUSED"}': 3,
+        f'events_delivered_total{{event_type="{TYPE}"}}': 3,
+        "events_parked_total": 1,
+    }
+    assert (found["delivery_latency_seconds_count"], found["delivery_latency_seconds_sum"]) == (3, 0.375)
+    assert [entry["events"] for entry in logs if entry["event"] == "attempt failed"] == [4, 2, 1]
+    assert [(entry["attempts"], entry["delivered"]) for entry in logs if entry["event"] == "settled"] == [(5, 3)]
 
 
 @pytest.mark.parametrize("together", [False, True])
@@ -115,6 +137,7 @@ async def test_a_batch_is_one_line_and_a_failure_another(world: World, sender: S
         "event_type": TYPE,
         "partition": partition_id,
         "offset": 2,
+        "events": 1,
         "number": 1,
         "outcome": "RETRY",
         "http_status": 500,

@@ -76,6 +76,27 @@ async def test_whoever_leases_the_partition_sends_it_once(
     assert await world.rows(ATTEMPTS) == [("TEST", None, None, 1, "DELIVERED", 200, None)]
 
 
+@pytest.mark.parametrize(
+    ("mode", "media_type"),
+    [("STRUCTURED", "application/cloudevents+json"), ("BATCH", "application/cloudevents-batch+json")],
+)
+async def test_it_goes_in_the_content_mode_of_the_subscription(
+    world: World, sender: ScriptedSender, deliverers: Deliverers, mode: str, media_type: str
+) -> None:
+    (partition_id,) = await world.partitions()
+    await ask(world, await subscribed(world, partition_id, content_mode=mode), partition_id)
+    deliverers.deprecations[partition_id] = Deprecation(world.clock.now)
+    ours = deliverers({partition_id: 1})
+    await ours.step()
+    await ours.idle()
+    (sent,) = sender.sent
+    assert sent.headers["content-type"] == f"{media_type}; charset=utf-8"
+    assert sent.headers["webhook-test"] == "true"
+    document = json.loads(sent.body)
+    (event,) = document if mode == "BATCH" else [document]
+    assert (event["id"], event["testevent"], event["deprecated"], event["data"]) == ("t1", "true", "true", {"n": 1.0})
+
+
 async def test_a_deprecated_type_says_so(world: World, sender: ScriptedSender, deliverers: Deliverers) -> None:
     (partition_id,) = await world.partitions()
     await ask(world, await subscribed(world, partition_id), partition_id)

@@ -90,6 +90,7 @@ class World:
         url: str = "http://127.0.0.1:9/hook",
         *,
         settings: DeliverySettings = SETTINGS,
+        content_mode: ContentMode = ContentMode.BINARY,
         ordering: Ordering = Ordering.PER_KEY,
         status: Status = Status.STARTING,
         verification: Verification = Verification.OPTIONS_HANDSHAKE,
@@ -104,7 +105,7 @@ class World:
             principal_id=await self.database.run(ensure_principal(tenant_id, "robot", 0, now)),
             application_id="tests",
             url=url,
-            content_mode=ContentMode.BINARY.value,
+            content_mode=content_mode.value,
             ordering=ordering.value,
             delivery=settings.to_json(),
             verification=verification.value,
@@ -188,6 +189,15 @@ class World:
         replay_id = await self.database.run(insert_replay(self.database.dialect, new, self.clock.now))
         assert replay_id is not None
         return replay_id
+
+    async def park_head(self, lane_id: int, subscription_id: int, partition_id: int, key: str) -> None:
+        """An event before the first, which failed once, blocks its key and is due in a year."""
+        await self.park(lane_id, subscription_id, partition_id, [-1])
+
+        def blocking() -> Work[None]:
+            yield Statement("UPDATE parked_events SET blocks_key = TRUE, partitionkey = $1", (key,))
+
+        await self.database.run(blocking())
 
     async def restarted(self) -> "World":
         """The same database and time, with a log that has nothing in memory."""

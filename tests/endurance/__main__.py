@@ -10,6 +10,7 @@ from collections.abc import Callable, Coroutine
 from typing import Final
 
 from bench import isolation
+from event_issuer.telemetry.logs import configure_logging
 from tests.endurance import order, simulation
 
 RUNS: Final[dict[str, Callable[[str], Coroutine[None, None, bool]]]] = {
@@ -26,6 +27,7 @@ def main() -> int:
     parser.add_argument("runs", nargs="*", choices=[[], *RUNS], default=[], metavar="RUN", help=", ".join(RUNS))
     parser.add_argument("--store", choices=["sqlite", "postgresql"], action="append")
     options = parser.parse_args()
+    configure_logging("error", "console")
     verdicts = [
         asyncio.run(RUNS[name](store), debug=False)
         for store in options.store or ["sqlite", "postgresql"]

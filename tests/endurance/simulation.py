@@ -24,6 +24,7 @@ KEYS = 1_000
 IN_FLIGHT = 16
 POISON_HOURS = 75
 POISON_PER_SECOND = 10
+POISON_DELAYS_S = (*STANDARD_RETRY_DELAYS_S, *STANDARD_RETRY_DELAYS_S[-1:] * 20)  # the head fails to the end
 
 
 @asynccontextmanager
@@ -78,7 +79,7 @@ async def poison_key(store: str) -> bool:
     async with open_simulation(store) as world:
         (partition_id,) = await world.partitions()
         sender = ScriptedSender(world.clock)
-        settings = replace(SETTINGS, max_in_flight=IN_FLIGHT, retry_delays_s=STANDARD_RETRY_DELAYS_S)
+        settings = replace(SETTINGS, max_in_flight=IN_FLIGHT, retry_delays_s=POISON_DELAYS_S)
         rig = Rig(world, sender, exposure_max=2_000)
         await rig.open(await world.subscribe([partition_id], settings=settings))
         (poison,) = await world.produce(partition_id, "poison")
@@ -89,7 +90,7 @@ async def poison_key(store: str) -> bool:
             produced_at = world.clock.now
             await rig.settle_down()
             last = sender.delivered[-1]
-            well += last.key == f"k{minute % KEYS}"
+            well += last.key == f"k{minute % KEYS}" and len(sender.delivered) == 1
             late += last.at != produced_at
             sender.delivered.clear()
             sender.sent.clear()

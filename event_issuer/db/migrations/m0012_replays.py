@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from event_issuer.db.work import Dialect
 
-VERSION = 11
+VERSION = 12
 NAME = "replays"
 
 _SERIAL = {
