@@ -13,7 +13,7 @@ from tests.api.partners import TYPE, Partner, Partners, Refused, event
 from tests.api.test_explaining import revoke
 from tests.api.webhooks import AGREES, TAKES, body, command, header, reached, read, settled
 from tests.db.rows import select
-from tests.egress.receiver import Receiver, Receivers, hang
+from tests.egress.receiver import Receiver, Receivers, answer, hang
 
 FIELDS = """id status dryRun filter matchedEvents deliveredEvents createdAt endedAt
             firstEvent { eventId } lastEvent { eventId }"""
@@ -26,6 +26,10 @@ LIST = """query ($id: ID!, $first: Int, $after: String, $last: Int, $before: Str
 EVENTS = "query ($types: [String!]!) { events(eventTypes: $types) { edges { cursor node { recordedAt } } } }"
 ATTEMPTS = """query ($id: ID!) { webhookSubscription(id: $id) { attempts(filter: {kind: REPLAY}) {
   nodes { kind number outcome event { eventId } } } } }"""
+EXPLAIN = """query ($id: ID!, $source: String, $event: String) {
+  explainDelivery(webhookSubscriptionId: $id, source: $source, cloudEventId: $event) {
+    verdict attempts { kind outcome } parked { attempts } } }"""
+NO = answer(b"HTTP/1.1 422 No\r\nContent-Length: 0\r\n\r\n")
 EARLIEST = {"at": "EARLIEST"}
 ROWS = "SELECT (SELECT COUNT(*) FROM replays), (SELECT COUNT(*) FROM lanes), (SELECT COUNT(*) FROM audit_entries)"
 
@@ -144,6 +148,28 @@ async def test_a_cancelled_replay_sends_nothing_more(operator: Partner, issuer: 
         pass
     assert await select(issuer.database, "SELECT 1 FROM lanes WHERE replay_id IS NOT NULL") == []
     assert ids_at(receiver) == ["0", "1", "2", "0"]
+
+
+async def test_explanations_are_about_live_events_and_show_the_replay(operator: Partner, receivers: Receivers) -> None:
+    """The first event is a dead letter and then replayed; the second is delivered, and a dead letter in the replay."""
+    receiver = await receivers(NO, TAKES, TAKES, NO, TAKES)
+    made = await subscribed(operator, receiver, delivery={"retry": {"delaysSeconds": []}})
+    id_ = made["webhookSubscription"]["id"]
+    for number in ("1", "2"):
+        await operator.produce(event(number, partitionkey="k"))
+        await settled(operator, id_)
+    found = await once(operator, (await replay(operator, id_))["id"], "COMPLETED")
+    assert (found["matchedEvents"], found["deliveredEvents"]) == (2, 1)
+    verdicts = []
+    for number in ("1", "2"):
+        shown = (await operator.ask(EXPLAIN, id=id_, source="/banenor/tests", event=number))["explainDelivery"]
+        parked = shown["parked"] and shown["parked"]["attempts"]
+        verdicts.append((shown["verdict"], [(one["kind"], one["outcome"]) for one in shown["attempts"]], parked))
+    assert verdicts == [
+        ("DEAD_LETTERED", [("DELIVERY", "REFUSED"), ("REPLAY", "DELIVERED")], 1),
+        ("DELIVERED", [("DELIVERY", "DELIVERED"), ("REPLAY", "REFUSED")], None),
+    ]
+    assert (await read(operator, id_))["lag"]["deadLettered"] == 2
 
 
 async def test_a_stopped_subscription_s_replay_waits_for_its_start(operator: Partner, receivers: Receivers) -> None:
