@@ -54,7 +54,8 @@ async def test_a_lane_s_parked_events_are_those_that_wait(database: Database, co
     first, second = [await add_lane(database, subscription_id, id_) for id_ in (one, two)]
     insert = (
         "INSERT INTO parked_events (lane_id, subscription_id, partition_id, log_offset, partitionkey, blocks_key, "
-        "attempts, parked_at_us, next_attempt_at_us, dead_lettered_at_us) VALUES ($1, $2, $3, $4, 'k', $5, 1, 5, 6, $6)"
+        "attempts, parked_at_us, next_attempt_at_us, dead_lettered_at_us, batch_from) "
+        "VALUES ($1, $2, $3, $4, 'k', $5, 1, 5, 6, $6, 0)"
     )
     for offset in range(3):
         await execute(database, insert, (first, subscription_id, one, offset, True, None))
@@ -62,7 +63,7 @@ async def test_a_lane_s_parked_events_are_those_that_wait(database: Database, co
     await execute(database, insert, (second, subscription_id, two, 4, True, None))
     rows = [tuple(row) for row in await database.read(parked_of(first, count_max))]
     assert [row[1:] for row in rows] == [
-        (first, offset, "k", True, None, 1, 5, 6, None, None, None, None, None) for offset in range(min(count_max, 3))
+        (first, offset, "k", True, None, 1, 5, 6, None, None, None, None, 0) for offset in range(min(count_max, 3))
     ]
     lanes = [tuple(row) for row in await database.read(lanes_of(subscription_id))]
     nothing_yet = (0, "[]", 0, None, 0, None, 0, None, None, None)
