@@ -76,6 +76,13 @@ def delivering(statuses: Sequence[Status]) -> Statement:
     return Statement(f"SELECT id FROM subscriptions WHERE deleted_at_us IS NULL AND status IN ({names}) ORDER BY id")
 
 
+def state_of(subscription_id: int) -> Statement:
+    """One row of (status, settings version), or none."""
+    return Statement(
+        "SELECT status, settings_version FROM subscriptions WHERE id = $1 AND deleted_at_us IS NULL", (subscription_id,)
+    )
+
+
 def move(subscription_id: int, command: Command, now: Instant) -> Work[bool]:
     """Applies `command` where the transition table allows it; whether the state changed. For the delivery side, which
     states a finding and does not insist."""

@@ -283,36 +283,40 @@ class Engine:
             asyncio.get_running_loop().call_later(RESTART_PAUSE_S, self._note, Topic.SUBSCRIPTION, subscription_id)
 
     async def _reopen(self, subscription_id: int) -> None:
-        row = await self._read(subscription_id)
-        if self._is_current(row):
+        state = await self._state(subscription_id)
+        if self._is_current(subscription_id, state):
             return
         if subscription_id in self._open:
             await self._close(subscription_id)
-            row = await self._read(subscription_id)  # closing takes as long as a request: more may have changed
-        if row is None:
+            state = await self._state(subscription_id)  # closing takes as long as a request: more may have changed
+        if state is None:
             return
-        status = Status(row.status)
-        if status is Status.STOPPING:
+        if state[0] is Status.STOPPING:
             await self._move(subscription_id, Command.DRAINED)
-        elif status in DELIVERING:
-            current = await self._read(subscription_id) if await self._openings.wait() else row
-            if current is not None and Status(current.status) in DELIVERING:
-                await self._open_lanes(current)
+        elif state[0] in DELIVERING:
+            await self._openings.wait()
+            row = await self._read(subscription_id)
+            if row is not None and Status(row.status) in DELIVERING:
+                await self._open_lanes(row)
+
+    async def _state(self, subscription_id: int) -> tuple[Status, int] | None:
+        """Its status and the version of its settings: all that is read on each change."""
+        async with self._opening:
+            rows = await self._database.read(sql.state_of(subscription_id))
+        return (Status(rows[0][0]), rows[0][1]) if rows else None
 
     async def _read(self, subscription_id: int) -> Subscription | None:
         wanted = (Subscription.id == subscription_id) & Subscription.deleted_at_us.is_null()
         async with self._opening:
             return await Subscription.objects().where(wanted).first()
 
-    def _is_current(self, row: Subscription | None) -> bool:
+    def _is_current(self, subscription_id: int, state: tuple[Status, int] | None) -> bool:
         """A change of state alone, such as the one to RUNNING that we made ourselves, reopens nothing."""
-        opened = self._open.get(row.id) if row is not None else None
-        if row is None or opened is None:
-            return False
+        opened = self._open.get(subscription_id)
         return (
-            row.status == Status.RUNNING
+            opened is not None
+            and state == (Status.RUNNING, opened.settings_version)
             and not opened.is_stale
-            and opened.settings_version == row.settings_version
             and opened.served == self._served_of(opened.partition_ids)
         )
 

@@ -37,12 +37,10 @@ class Openings:
     def __init__(self, random: Random) -> None:
         self._random, self._pace = random, Pace(OPENED_PER_SECOND)
 
-    async def wait(self) -> bool:
-        """Whether there was anything to wait for: things may have changed meanwhile."""
+    async def wait(self) -> None:
         wait_s = self.wait_s(asyncio.get_running_loop().time())
         if wait_s > 0:
             await asyncio.sleep(wait_s)
-        return wait_s > 0
 
     def wait_s(self, now_s: float) -> float:
         """How long the one that comes at `now_s` waits."""
