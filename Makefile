@@ -23,7 +23,7 @@ demo: $(RUN) ## Watch events flow from a mutation to a signed webhook (ARGS=--on
 	@$(BIN)/event-issuer demo $(ARGS)
 
 test: $(DEV) ## Run every test (ARGS goes to pytest)
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses=auto --maxprocesses=4 --dist=worksteal $(ARGS)
 
 check: $(DEV) ## Lint, types, import contracts, house tests, schema
 	$(BIN)/ruff check .

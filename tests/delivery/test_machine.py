@@ -302,7 +302,7 @@ def _filter(digits: str) -> str | None:
     return json.dumps({"not": {"any": [{"suffix": {"id": digit}} for digit in digits]}})
 
 
-EXAMPLES: Final = {"sqlite": 50, "postgresql": 10}
+EXAMPLES: Final = {"sqlite": 25, "postgresql": 5}
 
 
 @pytest.mark.parametrize("mode", [ContentMode.BINARY, ContentMode.BATCH])
