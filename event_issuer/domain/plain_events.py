@@ -6,6 +6,7 @@ prints nothing that is nested too deep: one pass over many events tells. An even
 same: `event_issuer.domain.json_format` decides, and says what is wrong. Knows no wire and no contract.
 """
 
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from typing import Final
 
@@ -72,10 +73,11 @@ def _wrapped(documents: object) -> object:
 
 def _wraps() -> int:
     """How many: tried out, for only orjson knows how deep it goes. The slice and the event are levels, too."""
-    printed = [depth for depth in range(1, DEPTH_PROBED) if _is_printed([], depth - 1) or _is_printed(0, depth)]
-    if len(printed) + 1 == DEPTH_PROBED:
+    depths = range(1, DEPTH_PROBED)
+    printed = bisect_left(depths, True, key=lambda depth: not (_is_printed([], depth - 1) or _is_printed(0, depth)))
+    if printed == len(depths):
         raise ImportError(f"orjson prints what is nested {DEPTH_PROBED} levels deep; what is too deep would pass")
-    return printed[-1] - DEPTH_MAX - 2
+    return depths[printed - 1] - DEPTH_MAX - 2
 
 
 def _is_printed(innermost: object, lists: int) -> bool:
