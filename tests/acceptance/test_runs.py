@@ -1,7 +1,7 @@
 """Long runs of the whole product in its own process: nothing lost, first deliveries in order, also across kill -9.
 
 10,000 events of 4 types in batches of 500 go to 20 subscriptions on 20 endpoints, two types each: 100,000 deliveries.
-The counts are printed; `make test ARGS="-s tests/acceptance"` shows them.
+The counts are printed; `make test ARGS="-s -n0 tests/acceptance"` shows them.
 """
 
 import asyncio

@@ -1,6 +1,6 @@
 """The JSON-Schema-Test-Suite judged by contracts and by the `jsonschema` library: the score, and what differs.
 
-The score is printed; `make test ARGS="-s tests/domain/test_suite_opinions.py"` shows it.
+The score is printed; `make test ARGS="-s -n0 tests/domain/test_suite_opinions.py"` shows it.
 """
 
 from collections import Counter
