@@ -1,5 +1,6 @@
 """What the tests of replays share: a subscription that has had its events, and waiting for a replay's end."""
 
+from event_issuer.db.replays import Stretch
 from event_issuer.db.work import Row
 from event_issuer.domain.replays import HEADER
 from tests.delivery.processes import Process
@@ -24,6 +25,16 @@ async def delivered(world: World, process: Process, sender: ScriptedSender, *key
     await process.written(LIVE, [(len(ids), "[]")])
     sender.sent.clear()
     sender.delivered.clear()
+    return subscription_id, ids
+
+
+async def begun(world: World, process: Process, sender: ScriptedSender) -> tuple[int, list[str]]:
+    """Two events of a key were delivered, and the first of them is under way again."""
+    subscription_id, ids = await delivered(world, process, sender, "a", "a")
+    sender.hold()
+    await world.replay(subscription_id, Stretch(1, 0, None))
+    await process.step()
+    await sender.asked(1)
     return subscription_id, ids
 
 

@@ -8,7 +8,7 @@ from event_issuer.domain.errors import Conflict
 from event_issuer.domain.replays import global_id
 from event_issuer.domain.subscriptions import Ordering
 from tests.delivery.processes import Process
-from tests.delivery.replaying import LANES, LIVE, PARKED, STATUS, delivered, ended, replayed
+from tests.delivery.replaying import LANES, LIVE, PARKED, STATUS, begun, delivered, ended, replayed
 from tests.delivery.rig import Rig, until_idle
 from tests.delivery.senders import ScriptedSender, failing
 from tests.delivery.test_position_losses import ERRORS, PLACE, execute
@@ -50,11 +50,7 @@ async def test_a_cancelled_replay_stops_and_leaves_nothing(
 async def test_a_stop_freezes_a_replay_and_a_start_goes_on(
     world: World, sender: ScriptedSender, process: Process
 ) -> None:
-    subscription_id, ids = await delivered(world, process, sender, "a", "a")
-    sender.hold()
-    await world.replay(subscription_id, Stretch(1, 0, None))
-    await process.step()
-    await sender.asked(1)
+    subscription_id, ids = await begun(world, process, sender)
     await world.alter(subscription_id, status="STOPPING")
     await process.closing(subscription_id)
     sender.release()
@@ -71,11 +67,7 @@ async def test_a_stop_freezes_a_replay_and_a_start_goes_on(
 async def test_a_deleted_subscription_s_replay_sends_nothing_more(
     world: World, sender: ScriptedSender, process: Process
 ) -> None:
-    subscription_id, ids = await delivered(world, process, sender, "a", "a")
-    sender.hold()
-    await world.replay(subscription_id, Stretch(1, 0, None))
-    await process.step()
-    await sender.asked(1)
+    subscription_id, ids = await begun(world, process, sender)
     await world.alter(subscription_id, deleted_at_us=1)
     await process.closing(subscription_id)
     sender.release()

@@ -7,7 +7,7 @@ from event_issuer.delivery.leases import TAKEOVER_MARGIN_S
 from event_issuer.domain.replays import HEADER, global_id
 from event_issuer.domain.subscriptions import ContentMode, OnDeadLetter
 from tests.delivery.processes import LEASE_S, Process
-from tests.delivery.replaying import LANES, LIVE, PARKED, STATUS, delivered, ended, replayed
+from tests.delivery.replaying import LANES, LIVE, PARKED, STATUS, begun, delivered, ended, replayed
 from tests.delivery.rig import until_idle
 from tests.delivery.senders import OK, ScriptedSender, answer, failing
 from tests.delivery.test_position_losses import execute
@@ -174,11 +174,7 @@ async def test_a_restart_goes_on_and_repeats_no_more_than_what_was_not_written(
 async def test_another_process_takes_a_replay_over_with_its_lease(
     world: World, sender: ScriptedSender, process: Process
 ) -> None:
-    subscription_id, ids = await delivered(world, process, sender, "a", "a")
-    sender.hold()
-    await world.replay(subscription_id, Stretch(1, 0, None))
-    await process.step()
-    await sender.asked(1)
+    _, ids = await begun(world, process, sender)
     successor_sender = ScriptedSender(world.clock)
     successor = Process(world, successor_sender, "two")
     world.clock.advance(LEASE_S + TAKEOVER_MARGIN_S + 1)
