@@ -135,17 +135,15 @@ def measure(bench: Bench, store: Store, counts: Sequence[int]) -> bool:
         run = Run(bench, store, issuer, receiver, set_up(issuer, receiver.ports[:CONCERNED], (1,)))
         templates = _templates(run, receiver.ports[CONCERNED : CONCERNED + OTHER_TYPES])
         run.whole(1)  # warm
-        for more, count in zip((after - before for before, after in _steps(counts)), counts, strict=True):
+        present = len(templates)
+        for count in counts:
             begun_s = time.monotonic()
-            bystanders(issuer, templates, more)
+            bystanders(issuer, templates, count - present)
+            present = count
             opened_s = time.monotonic() - begun_s
             looks.append(look(run, count))
             print(_line(looks[-1], looks[0], opened_s), flush=True)
     return looks[-1].cpu_us / looks[0].cpu_us <= RATIO_MAX
-
-
-def _steps(counts: Sequence[int]) -> list[tuple[int, int]]:
-    return list(zip((0, *counts), counts, strict=False))
 
 
 def _templates(run: Run, ports: Sequence[int]) -> list[int]:

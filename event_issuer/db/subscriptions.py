@@ -200,8 +200,15 @@ def refuse_missing_version(subscription_id: int) -> Work[None]:
 # Columns whose new values the audit log shows: none of them holds a secret.
 SHOWN = frozenset(
     {
-        *("status", "url", "application_id", "content_mode", "ordering", "delivery", "filter"),
-        *("api_key_header", "authentication_kind"),
+        "status",
+        "url",
+        "application_id",
+        "content_mode",
+        "ordering",
+        "delivery",
+        "filter",
+        "api_key_header",
+        "authentication_kind",
     }
 )
 

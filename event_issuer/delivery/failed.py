@@ -171,7 +171,9 @@ class FailedEvents:
         if not parked.blocks_key or parked.followers_from is None or parked.key is None:
             return ()
         return await self._reader.settled_with_key(
-            *(parked.key, parked.followers_from, self._lane.cursor),
+            parked.key,
+            parked.followers_from,
+            self._lane.cursor,
             lambda record: not self._is_withheld(record),
             self._followers_max(),
         )
