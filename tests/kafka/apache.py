@@ -15,13 +15,14 @@ import subprocess
 import uuid
 from dataclasses import dataclass, field
 from pathlib import Path
-from time import monotonic, sleep
+from time import monotonic
 from typing import Final
 
 POM: Final = Path(__file__).with_name("pom.xml")
 DOWNLOAD_MAX_S: Final = 1200
 START_MAX_S: Final = 60
 STOP_MAX_S: Final = 20
+LOOK_S: Final = 0.05
 JAVA: Final = ("-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")  # small, and it starts in three seconds
 
 
@@ -91,8 +92,7 @@ class ApacheKafka:
         (self.folder / "server.properties").write_text("".join(lines))
         with (self.folder / "output").open("ab") as output:
             self._process = subprocess.Popen(
-                ["java", *JAVA, "-Dlog4j2.configurationFile=log4j2.properties", "-cp", f"{self.jars}/*", "kafka.Kafka"]
-                + ["server.properties"],
+                ["java", *JAVA, *_LOG4J, "-cp", f"{self.jars}/*", "kafka.Kafka", "server.properties"],
                 cwd=self.folder,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
@@ -110,12 +110,18 @@ class ApacheKafka:
 
     def _wait_until_it_listens(self, process: "subprocess.Popen[bytes]") -> None:
         deadline = monotonic() + START_MAX_S
-        while monotonic() < deadline and process.poll() is None:
+        while monotonic() < deadline and not self._ends_within(LOOK_S, process):
             with socket.socket() as probe:
                 if probe.connect_ex(("127.0.0.1", self.port)) == 0:
                     return
-            sleep(0.05)
         raise NoKafka(f"Apache Kafka does not start; see {self.folder}/output")
+
+    def _ends_within(self, seconds: float, process: "subprocess.Popen[bytes]") -> bool:
+        try:
+            process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            return False
+        return True
 
     def stop(self) -> None:
         self._end(signal.SIGTERM)
@@ -173,6 +179,7 @@ _PROPERTIES: Final = {
     "log.cleaner.dedupe.buffer.size": "4194304",
     "log.cleaner.backoff.ms": "100",
 }
+_LOG4J: Final = ("-Dlog4j2.configurationFile=log4j2.properties",)
 _LOGGING: Final = """
 rootLogger.level = WARN
 appender.console.type = Console

@@ -1,0 +1,42 @@
+"""Logs on Kafka as tests open them: topics of their own, whose records have the time of the tests' clock."""
+
+import uuid
+from contextlib import AsyncExitStack
+
+from event_issuer.db.database import Database
+from event_issuer.db.work import Statement
+from event_issuer.eventlog.kafka.connection import KafkaConnection
+from event_issuer.eventlog.kafka.log import KafkaLog, open_kafka_log
+from event_issuer.eventlog.kafka.topics import TopicRules
+from event_issuer.eventlog.protocol import EventLog, TypeStorage
+from tests.eventlog.logs import CACHE_BYTES, Logs, running
+
+
+class KafkaLogs(Logs):
+    """Its topics have a prefix of their own: the broker is shared."""
+
+    def __init__(self, database: Database, url: str, stack: AsyncExitStack, address: str) -> None:
+        super().__init__(database, url, stack)
+        self.address = address
+        self.rules = TopicRules(f"t{uuid.uuid4().hex[:12]}.{{event_type}}", brokers_time=False)
+        self.connection = KafkaConnection([address], timeout_s=10.0)
+
+    async def partitions(self, number: int) -> list[int]:
+        ids = await super().partitions(number)
+        rows = await self._database.read(
+            Statement(
+                "SELECT name FROM event_types JOIN partitions ON event_type_id = event_types.id "
+                "WHERE partitions.id = $1",
+                (ids[0],),
+            )
+        )
+        await self.log.prepare(TypeStorage(rows[0][0], number))
+        return ids
+
+    async def open(self, database: Database) -> EventLog:
+        return await self.open_kafka(database)
+
+    async def open_kafka(self, database: Database) -> KafkaLog:
+        log = await open_kafka_log(database, self.connection, self.rules, self.clock, cache_bytes_max=CACHE_BYTES)
+        self._stack.push_async_callback(log.close)
+        return await self._stack.enter_async_context(running(log))
