@@ -91,8 +91,10 @@ def add_partitions(event_type: str, count: int, now: Instant) -> Work[int]:
         )
     yield Statement("UPDATE event_types SET partition_count = $2 WHERE id = $1", (event_type_id, count))
     yield from announce(Topic.EVENT_TYPE, event_type_id, now)
-    subscribed = yield Statement(
-        "SELECT subscription_id FROM subscription_event_types WHERE event_type_id = $1", (event_type_id,)
+    subscribed = yield Statement(  # another version of their settings: they are opened again, with their new lanes
+        "UPDATE subscriptions SET settings_version = settings_version + 1 WHERE id IN "
+        "(SELECT subscription_id FROM subscription_event_types WHERE event_type_id = $1) RETURNING id",
+        (event_type_id,),
     )
     for (subscription_id,) in subscribed:
         yield from announce(Topic.SUBSCRIPTION, subscription_id, now)

@@ -32,10 +32,12 @@ from aiokafka.errors import (
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 
 from event_issuer.domain.errors import LimitExceeded, OutcomeUnknown, Unavailable
+from event_issuer.eventlog.groups import PartlyAway
 from event_issuer.eventlog.kafka.client import Acknowledged, KafkaClient, Place, away
 
 BATCH_BYTES: Final = 900_000  # brokers take 1 MiB where they are not told otherwise; a larger record goes alone
 AGAIN_S: Final = 0.1  # before a batch is sent again
+ELECTION_S: Final = 3.0  # for a partition to have a leader again; then producers are told, and at once from then on
 _SEQUENCES: Final = 2**31
 _TOO_LARGE: Final = (MessageSizeTooLargeError, RecordListTooLargeError)
 _IDENTITY_LOST: Final = (OutOfOrderSequenceNumber, UnknownProducerId, InvalidProducerEpoch, InvalidProducerIdMapping)
@@ -74,12 +76,13 @@ class Producer:
         self._client, self._timeout_s = client, timeout_s
         self._identity: Identity | None = None
         self._sequences: dict[Place, int] = defaultdict(int)
+        self._leaderless: set[Place] = set()  # for so long that nobody waits for them
 
     async def write(self, batches: Sequence[Batch]) -> None:
         """Writes them all, those of one partition in their order; their outcomes are in them, then.
 
-        Raises Unavailable or LimitExceeded when nothing was written, and OutcomeUnknown when some of it may have been:
-        what has a `base_offset` has been.
+        Raises Unavailable (PartlyAway where other partitions can be written) or LimitExceeded when nothing was written,
+        and OutcomeUnknown when some of it may have been: what has a `base_offset` has been.
         """
         queues: dict[Place, deque[Batch]] = defaultdict(deque)
         for batch in batches:
@@ -99,6 +102,7 @@ class Producer:
         self._sequences.clear()
 
     async def _write(self, queues: dict[Place, deque[Batch]]) -> None:
+        await self._wait_for_leaders(list(queues))
         deadline = monotonic() + self._timeout_s
         anew = False
         while queues:
@@ -123,6 +127,22 @@ class Producer:
             if monotonic() > deadline or not await self._client.is_reachable():
                 raise Unavailable(problems[0] if problems else _leaderless(nobody[0]))
             await asyncio.sleep(AGAIN_S)
+
+    async def _wait_for_leaders(self, places: Sequence[Place]) -> None:
+        """Nothing is sent before: so a partition that nobody leads costs the others no exact outcome."""
+        begun_s = monotonic()
+        is_known = not self._leaderless.isdisjoint(places)
+        anew = is_known
+        while True:
+            _, nobody = await self._client.leaders(places, anew=anew)
+            self._leaderless.difference_update(set(places).difference(nobody))
+            if not nobody:
+                return
+            if is_known or monotonic() > begun_s + ELECTION_S:
+                self._leaderless.update(nobody)
+                raise PartlyAway(_leaderless(nobody[0]))
+            await asyncio.sleep(AGAIN_S)
+            anew = True
 
     async def _send(self, node: int, batches: Sequence[Batch]) -> str | None:
         """Sends one batch per partition to the node that leads them; why some of them must go again, if so."""
