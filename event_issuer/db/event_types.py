@@ -8,6 +8,7 @@ from typing import Final, TypeAlias
 from piccolo.columns.combination import WhereRaw
 from piccolo.query import Objects
 
+from event_issuer.db import partitions
 from event_issuer.db.changes import Topic, announce
 from event_issuer.db.tables import EventType
 from event_issuer.db.work import Dialect, Statement, Work
@@ -80,15 +81,7 @@ def insert(new: NewEventType, now: Instant) -> Work[int | None]:
         "VALUES ($1, 1, $2, $3, $4)",
         (event_type_id, new.definition, new.example, now),
     )
-    for number in range(new.partition_count):
-        rows = yield Statement(
-            "INSERT INTO partitions (event_type_id, number) VALUES ($1, $2) RETURNING id", (event_type_id, number)
-        )
-        yield Statement(
-            "INSERT INTO log_heads (partition_id, first_offset, next_offset, recorded_at_us, kept_bytes) "
-            "VALUES ($1, 0, 0, 0, 0)",
-            (rows[0][0],),
-        )
+    yield from partitions.insert(event_type_id, 0, new.partition_count)
     yield from announce(Topic.EVENT_TYPE, event_type_id, now)
     return event_type_id
 

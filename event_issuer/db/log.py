@@ -1,4 +1,4 @@
-"""The embedded log's SQL: append a group, read a page, trim, find a place in time.
+"""The embedded log's SQL: append a group, read pages, trim, find a place in time.
 
 `append_group` is the hot one: a handful of statements whatever the number of records. It takes the partitions' rows
 in id order before it reads their heads, so that offsets are gap-free and become visible in order.
@@ -6,6 +6,8 @@ in id order before it reads their heads, so that offsets are gap-free and become
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+
+import orjson
 
 from event_issuer.db import dedupe
 from event_issuer.db.identity_index import IdentityIndex
@@ -32,6 +34,7 @@ _RECORDS = {
 }
 _HEADS = {"partition_id": "bigint", "next_offset": "bigint", "recorded_at_us": "bigint", "added_bytes": "bigint"}
 _PARTITION = {"partition_id": "bigint"}
+_RANGES = {"n": "bigint", "partition_id": "bigint", "from_offset": "bigint", "before_offset": "bigint"}
 
 SIZE = "LENGTH(attributes) + COALESCE(LENGTH(data), 0)"  # what a record counts for retention and for a page
 
@@ -109,23 +112,62 @@ def _move_heads(dialect: Dialect, heads: dict[int, _Head]) -> Work[None]:
         )
 
 
-def read_page(partition_id: int, offset: int, before_offset: int, bytes_max: int) -> Statement:
-    """Rows of (first_offset, next_offset, log_offset, recorded_at_us, schema_version, attributes, data,
-    expunged_at_us).
+def read_ranges(dialect: Dialect, ranges: Sequence[tuple[int, int, int]], bytes_max: int) -> Statement:
+    """Reads ranges of (partition_id, offset, before_offset) at once; `found_in` understands its rows.
 
-    The records from `offset` to `before_offset`, but no more than make `bytes_max`, one at least. Where there is
-    none, one row with the bounds and NULLs: bounds and records are of the same moment.
+    Of each range the records from `offset` to `before_offset`, but no more than make `bytes_max`, one at least.
     """
-    return Statement(
-        f"WITH sizes AS (SELECT log_offset, SUM({SIZE}) OVER (ORDER BY log_offset) AS running FROM log_records "
-        "WHERE partition_id = $1 AND log_offset >= $2 AND log_offset < $3) "
-        "SELECT first_offset, next_offset, log_offset, log_records.recorded_at_us, schema_version, attributes, data, "
-        "expunged_at_us FROM log_heads LEFT JOIN log_records ON log_records.partition_id = log_heads.partition_id "
-        "AND log_offset >= $2 AND log_offset <= (SELECT "
-        "COALESCE(MAX(CASE WHEN running <= $4 THEN log_offset END), MIN(log_offset)) FROM sizes) "
-        "WHERE log_heads.partition_id = $1 ORDER BY log_offset",
-        (partition_id, offset, before_offset, bytes_max),
+    asked = rows_cte(dialect, "asked", _RANGES, [(n, *range_) for n, range_ in enumerate(ranges)])
+    found = (
+        "FROM asked JOIN log_heads ON log_heads.partition_id = asked.partition_id LEFT JOIN fits ON fits.n = asked.n "
+        "LEFT JOIN log_records ON log_records.partition_id = asked.partition_id "
+        "AND log_offset >= from_offset AND log_offset <= last_offset"
     )
+    about = "first_offset, next_offset, log_offset, log_records.recorded_at_us, schema_version, expunged_at_us"
+    if dialect == "postgresql":
+        select = f"SELECT asked.n, {about}, attributes, data {found} ORDER BY asked.n, log_offset"
+    else:
+        select = (
+            f"SELECT json_group_array(json_array(asked.n, {about}, LENGTH(attributes), LENGTH(data))), "
+            f"CAST(group_concat(attributes, '') AS BLOB), CAST(group_concat(data, '') AS BLOB) {found}"
+        )
+    sizes = (
+        f"SELECT asked.n, log_offset, SUM({SIZE}) OVER (PARTITION BY asked.n ORDER BY log_offset) AS running "
+        "FROM asked JOIN log_records ON log_records.partition_id = asked.partition_id "
+        "AND log_offset >= from_offset AND log_offset < before_offset"
+    )
+    fits = (
+        f"SELECT n, COALESCE(MAX(CASE WHEN running <= ${len(asked.args) + 1} THEN log_offset END), MIN(log_offset)) "
+        "AS last_offset FROM sizes GROUP BY n"
+    )
+    return Statement(f"{asked.sql}, sizes AS ({sizes}), fits AS ({fits}) {select}", (*asked.args, bytes_max))
+
+
+def found_in(dialect: Dialect, rows: Sequence[Row], count: int) -> list[list[Row]]:
+    """For each of `count` ranges its rows of (first_offset, next_offset, log_offset, recorded_at_us, schema_version,
+    expunged_at_us, attributes, data), in order.
+
+    Where there is no record, one row with the bounds and NULLs: bounds and records are of the same moment. No row:
+    there is no such partition.
+    """
+    found: list[list[Row]] = [[] for _ in range(count)]
+    for n, *row in rows if dialect == "postgresql" else _unpacked(rows[0]):
+        found[n].append(row)
+    return found
+
+
+def _unpacked(packed: Row) -> list[Row]:
+    """SQLite gives everything as one row, with the texts end to end: its thread takes the interpreter anew for each
+    row, and a busy event loop makes it wait for that, 256 times a page."""
+    attributes, data = packed[1] or b"", packed[2] or b""
+    attributes_at = data_at = 0
+    rows: list[Row] = []
+    for *about, attributes_bytes, data_bytes in orjson.loads(packed[0]):
+        attributes_end, data_end = attributes_at + (attributes_bytes or 0), data_at + (data_bytes or 0)
+        text = attributes[attributes_at:attributes_end]
+        rows.append((*about, text, None if data_bytes is None else data[data_at:data_end]))
+        attributes_at, data_at = attributes_end, data_end
+    return sorted(rows, key=lambda row: row[3] or 0)
 
 
 def bounds(dialect: Dialect, partition_ids: Sequence[int]) -> list[Statement]:

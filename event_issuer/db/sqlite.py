@@ -48,7 +48,7 @@ class SQLiteDatabase(SQLiteEngine):
         self._checkpointer = SQLiteConnection(partial(on.open_checkpointer, path, wait_s))
         self._checkpoint: asyncio.Task[None] | None = None
         self._turn = asyncio.Lock()
-        self._wait_s = wait_s
+        self.wait_s = wait_s
 
     @property
     def engine(self) -> "SQLiteDatabase":
@@ -73,7 +73,7 @@ class SQLiteDatabase(SQLiteEngine):
     async def run(self, work: Work[Result]) -> Result:
         if self._in_transaction():
             return await self.writer.do(partial(on.transact_within, work))
-        return await self._write(partial(on.transact, work))
+        return await self._write(partial(on.transact, work, self.wait_s))
 
     async def read(self, statement: Statement) -> list[Row]:
         job = partial(on.fetch, statement)
@@ -102,10 +102,10 @@ class SQLiteDatabase(SQLiteEngine):
 
     async def take_turn(self) -> None:
         try:
-            async with asyncio.timeout(self._wait_s):
+            async with asyncio.timeout(self.wait_s):
                 await self._turn.acquire()
         except TimeoutError:
-            raise Unavailable(f"SQLite's writer is not free within {self._wait_s} s; try again") from None
+            raise Unavailable(f"SQLite's writer is not free within {self.wait_s} s; try again") from None
 
     def end_turn(self) -> None:
         self._turn.release()
@@ -154,7 +154,7 @@ class ImmediateTransaction(SQLiteTransaction):
         self.connection = self.engine.writer
         await self.engine.take_turn()
         try:
-            await self.connection.do(on.begin)
+            await self.connection.do(partial(on.begin, self.engine.wait_s))
         except BaseException:
             await self._finish(on.roll_back)
             raise

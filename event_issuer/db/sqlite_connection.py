@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
+from time import monotonic
 from typing import TypeVar
 
 from event_issuer.db.work import Row, Statement, Work
@@ -26,6 +27,7 @@ CHECKPOINT_PAGES = 16_000  # 64 MiB of WAL: then a commit has to do what checkpo
 WAL_KEPT_BYTES = 64 * 1024 * 1024  # a WAL that a burst made longer is cut back after its checkpoint
 OPEN_ATTEMPTS = 10  # two processes that create a file at once: see _switch_to_wal
 INTERRUPT_AGAIN_S = 0.01
+TURN_LOOK_MS = 1  # while another process writes: a commit takes some milliseconds, SQLite's own looks are 100 apart
 SYNCHRONOUS_FULL = 2  # what PRAGMA synchronous answers
 
 # Nothing was changed, and the same work may succeed later.
@@ -151,10 +153,10 @@ def _switch_to_wal(connection: sqlite3.Connection) -> None:
         return
 
 
-def transact(work: Work[Result], connection: sqlite3.Connection) -> Result:
+def transact(work: Work[Result], wait_s: float, connection: sqlite3.Connection) -> Result:
     """The whole work in a transaction of its own, which is rolled back when the work or the COMMIT fails."""
     try:
-        connection.execute("BEGIN IMMEDIATE")
+        begin(wait_s, connection)
         result = _drive(work, connection)
         connection.execute("COMMIT")
         return result
@@ -181,8 +183,25 @@ def checkpoint(connection: sqlite3.Connection) -> None:
     connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
 
 
-def begin(connection: sqlite3.Connection) -> None:
-    connection.execute("BEGIN IMMEDIATE")
+def begin(wait_s: float, connection: sqlite3.Connection) -> None:
+    """Waits for another process that writes. It looks often: who has just committed soon begins anew."""
+    deadline = monotonic() + wait_s
+    connection.execute(f"PRAGMA busy_timeout = {TURN_LOOK_MS}")
+    try:
+        while not _has_begun(connection, deadline):
+            pass
+    finally:
+        connection.execute(f"PRAGMA busy_timeout = {round(wait_s * 1000)}")  # for statements without a transaction
+
+
+def _has_begun(connection: sqlite3.Connection, deadline: float) -> bool:
+    try:
+        connection.execute("BEGIN IMMEDIATE")
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode & _PRIMARY_CODE != sqlite3.SQLITE_BUSY or monotonic() >= deadline:
+            raise
+        return False
+    return True
 
 
 def commit(connection: sqlite3.Connection) -> None:

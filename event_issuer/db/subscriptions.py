@@ -8,6 +8,7 @@ from event_issuer.db.changes import Topic, announce
 from event_issuer.db.database import Database
 from event_issuer.db.lanes import keep_time
 from event_issuer.db.paging import ById, page_by_id
+from event_issuer.db.partitions import insert_missing_lanes
 from event_issuer.db.replaying import keep_counts
 from event_issuer.db.tables import Subscription, SubscriptionErrorRow
 from event_issuer.db.work import Dialect, Statement, Work
@@ -89,6 +90,7 @@ def insert(
         )
     yield from refuse_missing_version(subscription_id)
     yield from insert_lanes(subscription_id, starts)
+    yield insert_missing_lanes(subscription_id)
     detail = {"url": new.url, "applicationId": new.application_id}
     yield from audit(Audit(new.tenant_id, new.principal_id, "create", "subscription", subscription_id, detail), now)
     yield from announce(Topic.SUBSCRIPTION, subscription_id, now)
@@ -145,6 +147,7 @@ def change_event_types(subscription_id: int, starts: Mapping[int, Sequence[LaneS
             (subscription_id, event_type_id),
         )
         yield from insert_lanes(subscription_id, starts[event_type_id])
+    yield insert_missing_lanes(subscription_id)
 
 
 def alter(

@@ -17,10 +17,12 @@ from event_issuer.db import dedupe, verdicts
 from event_issuer.db import log as sql
 from event_issuer.db.database import Database
 from event_issuer.db.identity_index import IdentityIndex
+from event_issuer.db.work import Row
 from event_issuer.domain.errors import NotFound, Unavailable
 from event_issuer.domain.events import CloudEvent
 from event_issuer.domain.records import Appended, AppendStatus, NewRecord
 from event_issuer.domain.time import SECOND_US, Clock, Instant
+from event_issuer.eventlog.group_reads import GroupReads, Range
 from event_issuer.eventlog.groups import GroupCommit
 from event_issuer.eventlog.pages import Loaded, PageCache
 from event_issuer.eventlog.protocol import (
@@ -66,6 +68,7 @@ class EmbeddedLog:
         self._groups = GroupCommit(self._append_now)
         self._identities = IdentityIndex()
         self._listeners: list[HeadListener] = []
+        self._reads = GroupReads(self._fetch)
         self._pages = PageCache(self._load, clock, self._announce, bytes_max=cache_bytes_max)
 
     def loops(self) -> Sequence[Loop]:
@@ -181,14 +184,20 @@ class EmbeddedLog:
     def reload(self, partition_id: int) -> None:
         self._pages.forget_all(partition_id)
 
+    async def _fetch(self, ranges: Sequence[Range]) -> Sequence[Sequence[Row]]:
+        """The rows of each range; none of a partition that is not there."""
+        dialect = self._database.dialect
+        rows = await self._database.read(sql.read_ranges(dialect, ranges, LOAD_BYTES_MAX // len(ranges)))
+        return sql.found_in(dialect, rows, len(ranges))
+
     async def _load(self, partition_id: int, offset: int, before_offset: int) -> Loaded:
-        rows = await self._database.read(sql.read_page(partition_id, offset, before_offset, LOAD_BYTES_MAX))
+        rows = await self._reads.read(Range(partition_id, offset, before_offset))
         if not rows:
             raise NotFound(f"There is no partition {partition_id}.")
         first, next_offset = rows[0][:2]
         records = [
             LogRecord(
-                partition_id, row[2], row[3], row[4], CloudEvent(orjson.loads(row[5]), row[6]), expunged_at=row[7]
+                partition_id, row[2], row[3], row[4], CloudEvent(orjson.loads(row[6]), row[7]), expunged_at=row[5]
             )
             for row in rows
             if row[2] is not None

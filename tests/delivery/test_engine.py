@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from event_issuer.db.partitions import grow
 from event_issuer.domain.subscriptions import Status
 from event_issuer.eventlog.protocol import Page
 from event_issuer.security.sealing import Sealer
@@ -188,6 +189,31 @@ async def test_settings_that_another_process_has_taken_up_first_are_taken_up(
     await world.produce(partition_id, "a")
     await sender.asked(1)
     assert [sent.url for sent in sender.sent] == ["http://127.0.0.1:9/new"]
+
+
+async def test_partitions_that_are_added_are_delivered_from_their_first_event(
+    world: World, sender: ScriptedSender, process: Process
+) -> None:
+    (partition_id,) = await world.partitions()
+    ((event_type_id,),) = await world.rows("SELECT event_type_id FROM partitions")
+    await world.subscribe([partition_id], event_type_ids=[event_type_id])
+    ids = await world.produce(partition_id, "a")
+    await process.step()
+    await sender.asked(1)
+    await until_idle()
+    assert await world.database.run(grow(world.database.dialect, event_type_id, 2, world.clock.now)) == 1
+    ((added_id,),) = await world.rows("SELECT MAX(id) FROM partitions")
+    ids += await world.produce(added_id, "b")
+    await world.feed.step()
+    await process.step()
+    await sender.asked(2)
+    await until_idle()
+    assert sender.event_ids == ids
+    await process.engine.settler.flush()
+    assert await world.rows("SELECT partition_id, next_offset FROM lanes ORDER BY partition_id") == [
+        (partition_id, 1),
+        (added_id, 1),
+    ]
 
 
 async def test_a_changed_filter_holds_for_what_is_not_under_way(

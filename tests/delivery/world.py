@@ -96,8 +96,10 @@ class World:
         verification: Verification = Verification.OPTIONS_HANDSHAKE,
         credentials: Credentials | None = None,
         filter_: object = None,
+        event_type_ids: Sequence[int] = (),
     ) -> int:
-        """A subscription that begins at the first event of each partition."""
+        """A subscription that begins at the first event of each partition. With `event_type_ids` it gets those that
+        are added to them, too."""
         now = self.clock.now
         tenant_id = await self.database.run(ensure_tenant("acme", 0, now))
         new = NewSubscription(
@@ -117,7 +119,7 @@ class World:
         )
         starts = [LaneStart(id_, 0) for id_ in partition_ids]
         id_ = await self.database.run(
-            subscription_sql.insert(self.database.dialect, new, [], starts, 1_000, self.clock.now)
+            subscription_sql.insert(self.database.dialect, new, event_type_ids, starts, 1_000, self.clock.now)
         )
         if status is not Status.INITIALIZING:
             await self.alter(id_, status=status.value, verify_at_us=None)

@@ -9,10 +9,11 @@ import pytest
 from event_issuer.db.database import Database, open_database
 from event_issuer.db.log import log_identity
 from event_issuer.db.work import Row, Statement, Work
-from event_issuer.domain.errors import OutcomeUnknown, Unavailable
+from event_issuer.domain.errors import NotFound, OutcomeUnknown, Unavailable
 from event_issuer.domain.records import Appended, AppendStatus
 from event_issuer.eventlog.embedded import LOAD_BYTES_MAX, EmbeddedLog
 from event_issuer.eventlog.heads import HeadWatch
+from event_issuer.eventlog.protocol import Page
 from tests.db.rows import add_partitions, select
 from tests.db.stalling import stalled
 from tests.eventlog.logs import CACHE_BYTES, Logs, running
@@ -60,6 +61,34 @@ async def test_a_reader_at_the_head_asks_nothing_of_the_database(logs: Logs, dat
             await log.append([record(partition_id, n)])
             assert await ids(log, partition_id, n) == [str(n)]
     assert counting.reads == 0
+
+
+async def test_pages_of_many_partitions_are_read_together(logs: Logs, database: Database) -> None:
+    partition_ids = await logs.partitions(12)
+    bodies = [bytes(n % 256 for n in range(length)) for length in (300, 0, 1, 299)]
+    for partition_id in partition_ids:
+        new = [record(partition_id, f"{partition_id}-{n}", body) for n, body in enumerate([*bodies, None])]
+        await logs.log.append(new)
+    counting = CountingDatabase(database)
+    log = EmbeddedLog(counting, logs.clock, "id", cache_bytes_max=CACHE_BYTES)
+    pages = await asyncio.gather(*(log.read(partition_id, 1) for partition_id in (*partition_ids, partition_ids[0])))
+    assert counting.reads == 1
+    for partition_id, page in zip((*partition_ids, partition_ids[0]), pages, strict=True):
+        assert page.next_offset == 5
+        found = [(one.partition_id, one.offset, one.event.id, one.event.data) for one in page.records]
+        assert found == [
+            (partition_id, n, f"{partition_id}-{n}", body) for n, body in [*enumerate(bodies), (4, None)] if n
+        ]
+
+
+async def test_a_partition_that_is_not_there_spoils_no_other_s_read(logs: Logs, database: Database) -> None:
+    partition_id = await logs.partition()
+    await logs.log.append([record(partition_id, "a")])
+    log = EmbeddedLog(database, logs.clock, "id", cache_bytes_max=CACHE_BYTES)
+    missing, found = await asyncio.gather(log.read(99_999, 0), log.read(partition_id, 0), return_exceptions=True)
+    assert isinstance(missing, NotFound)
+    assert isinstance(found, Page)
+    assert [one.event.id for one in found.records] == ["a"]
 
 
 async def test_large_events_are_read_in_parts(logs: Logs) -> None:
