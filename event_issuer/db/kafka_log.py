@@ -7,10 +7,8 @@ from collections.abc import Sequence
 from typing import Final
 
 from event_issuer.db import dedupe
-from event_issuer.db.changes import Topic, announce
 from event_issuer.db.identity_index import IdentityIndex
 from event_issuer.db.work import Dialect, Row, Statement, Work, batches, insertion, rows_cte
-from event_issuer.domain.time import Instant
 
 _HEADS: Final = {"partition_id": "bigint", "first_offset": "bigint", "next_offset": "bigint"}
 
@@ -59,48 +57,6 @@ def remember(dialect: Dialect, index: IdentityIndex, entries: Sequence[Row]) -> 
         yield Statement(f"{inserted.sql} ON CONFLICT (identity_digest) DO NOTHING", inserted.args)
 
 
-def add_partitions(event_type: str, count: int, now: Instant) -> Work[int]:
-    """Makes the event type have `count` partitions, where it has fewer; how many there are new.
-
-    Its subscriptions have lanes there, from the first event on: it came after they did.
-    """
-    rows = yield Statement("SELECT id, partition_count FROM event_types WHERE name = $1", (event_type,))
-    if not rows or rows[0][1] >= count:
-        return 0
-    event_type_id, present = rows[0]
-    added: list[int] = []
-    for number in range(present, count):
-        rows = yield Statement(
-            "INSERT INTO partitions (event_type_id, number) VALUES ($1, $2) ON CONFLICT (event_type_id, number) "
-            "DO NOTHING RETURNING id",
-            (event_type_id, number),
-        )
-        added += [row[0] for row in rows]
-    for partition_id in added:
-        yield Statement(
-            "INSERT INTO log_heads (partition_id, first_offset, next_offset, recorded_at_us, kept_bytes) "
-            "VALUES ($1, 0, 0, 0, 0)",
-            (partition_id,),
-        )
-        yield Statement(
-            "INSERT INTO lanes (subscription_id, partition_id, start_offset, next_offset, settled_above, log_id) "
-            "SELECT subscription_id, CAST($2 AS BIGINT), 0, 0, '[]', (SELECT log_id FROM log_identity) "
-            "FROM subscription_event_types JOIN subscriptions ON subscriptions.id = subscription_id "
-            "WHERE event_type_id = $1 AND deleted_at_us IS NULL",
-            (event_type_id, partition_id),
-        )
-    yield Statement("UPDATE event_types SET partition_count = $2 WHERE id = $1", (event_type_id, count))
-    yield from announce(Topic.EVENT_TYPE, event_type_id, now)
-    subscribed = yield Statement(  # another version of their settings: they are opened again, with their new lanes
-        "UPDATE subscriptions SET settings_version = settings_version + 1 WHERE id IN "
-        "(SELECT subscription_id FROM subscription_event_types WHERE event_type_id = $1) RETURNING id",
-        (event_type_id,),
-    )
-    for (subscription_id,) in subscribed:
-        yield from announce(Topic.SUBSCRIPTION, subscription_id, now)
-    return len(added)
-
-
 def partition_counts() -> Statement:
-    """Rows of (event type name, number of its partitions)."""
-    return Statement("SELECT name, partition_count FROM event_types ORDER BY name")
+    """Rows of (event type id, its name, number of its partitions)."""
+    return Statement("SELECT id, name, partition_count FROM event_types ORDER BY name")

@@ -33,6 +33,11 @@ class KafkaLogs(Logs):
         await self.log.prepare(TypeStorage(rows[0][0], number))
         return ids
 
+    @property
+    def kafka(self) -> KafkaLog:
+        assert isinstance(self.log, KafkaLog)
+        return self.log
+
     async def open(self, database: Database) -> EventLog:
         return await self.open_kafka(database)
 

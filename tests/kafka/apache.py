@@ -80,6 +80,10 @@ class ApacheKafka:
     def address(self) -> str:
         return f"127.0.0.1:{self.port}"
 
+    @property
+    def listeners(self) -> str:
+        return f"PLAINTEXT://{self.address},CONTROLLER://127.0.0.1:{self._controller_port}"
+
     def start(self) -> None:
         """Returns when it listens. What was written before is there again."""
         data = self.folder / "data"
@@ -104,7 +108,7 @@ class ApacheKafka:
     def _properties(self) -> dict[str, str]:
         return _PROPERTIES | {
             "controller.quorum.voters": f"1@127.0.0.1:{self._controller_port}",
-            "listeners": f"PLAINTEXT://{self.address},CONTROLLER://127.0.0.1:{self._controller_port}",
+            "listeners": self.listeners,
             "log.dirs": str(self.folder / "data"),
         }
 
@@ -133,6 +137,8 @@ class ApacheKafka:
     def freeze(self) -> None:
         """It keeps its connections and says nothing any more, until `thaw`."""
         self._send(signal.SIGSTOP)
+        if self._process is not None:
+            os.waitid(os.P_PID, self._process.pid, os.WSTOPPED)  # until its last thread has heard of it
 
     def thaw(self) -> None:
         self._send(signal.SIGCONT)
@@ -174,6 +180,8 @@ _PROPERTIES: Final = {
     "transaction.state.log.min.isr": "1",
     "auto.create.topics.enable": "false",
     "group.initial.rebalance.delay.ms": "0",
+    "broker.session.timeout.ms": "3000",  # a broker that was killed is waited for so long
+    "broker.heartbeat.interval.ms": "500",
     "num.network.threads": "2",
     "num.io.threads": "2",
     "log.cleaner.dedupe.buffer.size": "4194304",

@@ -88,7 +88,7 @@ class KafkaClient:
             except BaseException as problem:
                 await client.close()
                 if isinstance(problem, KafkaError | OSError | TimeoutError):
-                    raise away(problem) from None
+                    raise Unavailable(f"Kafka cannot be reached: {problem or 'no answer in time'}") from None
                 raise
             self.cluster_id, self._client = answer.cluster_id, client
 
@@ -253,8 +253,8 @@ class KafkaClient:
 
 
 def away(problem: BaseException) -> Unavailable:
-    """Kafka's reason in words of ours. An address or a name may be in it, a secret is not."""
-    return Unavailable(f"Kafka does not answer: {str(problem) or type(problem).__name__}")
+    """The reason as callers may hear it: no address of a broker is in it."""
+    return Unavailable(f"Kafka does not answer as it should ({type(problem).__name__}); try again.")
 
 
 def _parsed(

@@ -14,7 +14,7 @@ from typing import Final
 import structlog
 from aiokafka.protocol.admin import DeleteRecordsRequest
 
-from event_issuer.db import dedupe, verdicts
+from event_issuer.db import dedupe, partitions, verdicts
 from event_issuer.db import kafka_log as sql
 from event_issuer.db.database import Database
 from event_issuer.db.identity_index import IdentityIndex
@@ -261,11 +261,13 @@ class KafkaLog:
 
     async def reconcile(self) -> int:
         """Takes over partitions that topics have and we do not know; how many."""
-        known = {row[0]: row[1] for row in await self._database.read(sql.partition_counts())}
+        known = {row[1]: row for row in await self._database.read(sql.partition_counts())}
         added = 0
         for event_type, count in (await self._topics.counts(list(known))).items():
-            if count > known[event_type]:
-                added += await self._database.run(sql.add_partitions(event_type, count, self._clock()))
+            event_type_id, _, known_count = known[event_type]
+            if count > known_count:
+                work = partitions.grow(self._database.dialect, event_type_id, count, self._clock())
+                added += await self._database.run(work)
         return added
 
 
