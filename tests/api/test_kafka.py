@@ -19,6 +19,8 @@ from tests.api.partners import TYPE, Partner, Refused, event
 from tests.api.webhooks import TAKES, header, settled
 from tests.egress.receiver import Receivers
 
+once = pytest.mark.parametrize("store", ["sqlite"], indirect=True)  # where the database has no part in it
+
 KEYS = ["a", "b", "c"]
 SHOWN = ["cleanup.policy", "retention.ms", "retention.bytes", "message.timestamp.type"]
 
@@ -134,6 +136,7 @@ async def test_from_contract_to_webhook(
     assert records[0].value == b'{"train":"4521"}'
 
 
+@once
 async def test_a_topic_that_is_there_keeps_its_partitions(operator: Partner, kafka_address: str, prefix: str) -> None:
     await make_topic(kafka_address, prefix + TYPE, 5)
     assert (await operator.create_type(partitions=2))["partitions"] == 5
@@ -142,6 +145,7 @@ async def test_a_topic_that_is_there_keeps_its_partitions(operator: Partner, kaf
     assert len({one.partition for one in await everything_in(kafka_address, prefix + TYPE, 5)}) == 5
 
 
+@once
 async def test_a_topic_is_as_its_event_type_says(operator: Partner, kafka_address: str, prefix: str) -> None:
     await operator.create_type(retentionSeconds=3600, retentionBytes=2_000_000, compacts=True)
     before = await settings_in(kafka_address, prefix + TYPE)
@@ -158,6 +162,7 @@ async def test_a_topic_is_as_its_event_type_says(operator: Partner, kafka_addres
     assert (after["retention.ms"], after["retention.bytes"], after["segment.ms"]) == ("7200000", "-1", "123456")
 
 
+@once
 async def test_what_is_refused_makes_no_topic(operator: Partner, kafka_address: str, prefix: str) -> None:
     await operator.create_type()
     with pytest.raises(Refused, match=r"CONFLICT: There is an event type .* already"):
@@ -167,6 +172,7 @@ async def test_what_is_refused_makes_no_topic(operator: Partner, kafka_address: 
     assert await topics_in(kafka_address, prefix) == [prefix + TYPE]
 
 
+@once
 async def test_an_event_in_kafka_cannot_be_expunged(operator: Partner) -> None:
     await operator.create_type()
     (result,) = (await operator.produce(event("1")))["results"]
