@@ -66,10 +66,11 @@ def event_from_json(value: object) -> ReadEvent:
 
 
 def json_format(event: CloudEvent) -> bytes:
-    """JSON data is embedded as the bytes it came in, other data as text or base64."""
+    """JSON data is embedded as the bytes it came in, other data as text or base64. So is JSON under a type that says
+    another charset than UTF-8: its reader would refuse it as a member."""
     members: dict[str, object] = dict(event.attributes)
     if event.data is not None:
-        if event.has_json_data:
+        if event.has_json_data and agrees_with_utf8(event.attributes.get("datacontenttype"), event.data):
             members["data"] = orjson.Fragment(event.data)
         else:
             members["data" if event.text is not None else "data_base64"] = event.string
