@@ -128,7 +128,13 @@ async def open_issuer(
         feed = ChangeFeed(database, clock)
         contracts = Contracts(settings, database, feed, public_url, clock)
         stack.push_async_callback(contracts.trial.close)
-        judge = OutsideJudge(database, contracts.catalogue, clock, data_bytes_max=settings.data_bytes_max)
+        judge = OutsideJudge(
+            database,
+            contracts.catalogue,
+            clock,
+            data_bytes_max=settings.data_bytes_max,
+            metrics=telemetry.metrics,
+        )
         log = await _open_log(settings, database, feed, judge, clock, telemetry.metrics)
         rules = AddressRules(settings.allowed_networks, settings.http_allowed)
         delivery = None

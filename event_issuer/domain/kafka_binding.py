@@ -73,6 +73,15 @@ class PlainRule:
     source: str
 
 
+@dataclass(frozen=True, slots=True)
+class TopicRules:
+    """What decides how records of a topic are read. `event_type` is the one whose topic it is."""
+
+    event_type: str
+    plain: PlainRule | None = None
+    data_bytes_max: int = DATA_BYTES_MAX
+
+
 class ReadRecord(NamedTuple):
     """`schema_version` is None where the record does not say: it came by another way than the API."""
 
@@ -282,7 +291,7 @@ def _plain(
         return unreadable(UnreadableReason.CONTENT_TYPE, message, "/datacontenttype")
     attributes = {
         "specversion": "1.0",
-        "id": f"{record.topic}-{record.partition}-{record.offset}",
+        "id": plain_id(record),
         "source": rule.source,
         "type": rule.type,
     }
@@ -293,6 +302,10 @@ def _plain(
     if event.data is not None and event.data.startswith(_MAGIC):
         return _unwrapped(record, event, data_bytes_max)
     return _data_problem(event, data_bytes_max) or ReadRecord(_keyed(event, record.key), None)
+
+
+def plain_id(record: KafkaRecord) -> str:
+    return f"{record.topic}-{record.partition}-{record.offset}"
 
 
 def _unwrapped(record: KafkaRecord, event: CloudEvent, data_bytes_max: int) -> ReadRecord | Unreadable:
