@@ -8,13 +8,16 @@ from event_issuer.app import Issuer
 from event_issuer.db.event_types import partitions_of
 from event_issuer.db.work import Statement
 from event_issuer.domain.kafka_binding import KafkaRecord
+from tests.api.explanations import EXPLAIN
 from tests.api.partners import TYPE, Partner, Refused
+from tests.api.webhooks import TAKES
 from tests.db.rows import select
 from tests.domain.kafka_rows import lying
+from tests.egress.receiver import Receivers
 from tests.eventlog.topics import TopicLog
 
 LIST = """query ($type: String!) { quarantinedEvents(eventType: $type) { nodes {
-  id standing unreadable violations { path rule message } event { eventId cloudEvent } } } }"""
+  id standing unreadable violations { path rule message } event { id eventId cloudEvent } } } }"""
 UPDATE = "mutation ($input: UpdateEventTypeInput!) { updateEventType(input: $input) { eventType { id } } }"
 PARKED = "SELECT log_offset FROM parked_events"
 DECIDED = "SELECT action FROM audit_entries WHERE object_kind = 'quarantined event'"
@@ -29,13 +32,13 @@ def typed(id_: str, type_: str = TYPE) -> KafkaRecord:
 
 
 async def topic_of(operator: Partner, issuer: Issuer, *records: KafkaRecord, source: str | None = None) -> TopicLog:
-    """The quarantine reads this topic instead of the issuer's own log. All that lies there has been read once."""
+    """Quarantine and explanations read it instead of the issuer's own log. All that lies there has been read once."""
     await operator.create_type(validation="QUARANTINE", plainJsonSource=source)
     quarantine = issuer.operations.quarantine
     ((type_id,),) = await issuer.database.read(Statement("SELECT id FROM event_types WHERE name = $1", (TYPE,)))
     rows = await issuer.database.read(partitions_of(type_id))
     topic = TopicLog(issuer.operations.log_id, rows[0][0], quarantine._judge)
-    quarantine._log = topic
+    quarantine._log = issuer.operations.explaining._log = topic
     topic.write(*records)
     await topic.read(topic.partition_id, 0)
     return topic
@@ -67,7 +70,7 @@ async def test_they_are_listed_with_their_reason_and_without_their_bytes(operato
                 "message": "The record is no CloudEvent, and its event type has no rule for plain JSON.",
             }
         ],
-        "event": {"eventId": "trains-2-0", "cloudEvent": {**STAND_IN, "id": "trains-2-0"}},
+        "event": {"id": plain["event"]["id"], "eventId": "trains-2-0", "cloudEvent": {**STAND_IN, "id": "trains-2-0"}},
     }
     assert (headers["unreadable"], headers["event"]["cloudEvent"]) == (
         "HEADER_NOT_UTF8",
@@ -99,6 +102,19 @@ async def test_none_of_them_is_released(operator: Partner, issuer: Issuer) -> No
     assert [one["standing"] for one in await quarantined(operator)] == ["HELD", "HELD"]
     assert await select(issuer.database, PARKED) == []
     assert await select(issuer.database, DECIDED) == []
+
+
+async def test_why_they_are_not_delivered_is_explained(operator: Partner, issuer: Issuer, receivers: Receivers) -> None:
+    await topic_of(operator, issuer, NO_JSON)
+    (one,) = await quarantined(operator)
+    subscription = await operator.subscribe((await receivers(TAKES)).url, verification="NONE")
+    asked = {"id": subscription["webhookSubscription"]["id"], "eventId": one["event"]["id"]}
+    found = (await operator.ask(EXPLAIN, **asked))["explainDelivery"]
+    assert (found["verdict"], found["reason"], found["waitsFor"]) == (
+        "QUARANTINED",
+        "Its record is no event that could be delivered (NO_PLAIN_RULE), and is passed.",
+        None,
+    )
 
 
 async def test_they_are_discarded(operator: Partner, issuer: Issuer) -> None:
