@@ -240,7 +240,8 @@ def _wrong(reason: UnreadableReason, name: str, message: str) -> Violation:
 
 
 def _binary(record: KafkaRecord, found: _Found, data_bytes_max: int) -> ReadRecord | Unreadable:
-    """§3.2. No value is no data; an empty value is data of no bytes."""
+    """§3.2. No value is no data; an empty value is data of no bytes, or none where these would be JSON: so the Python
+    SDK writes an event without data, and so HTTP has it."""
     attributes, wrong = read_attributes(found.members)
     if found.violations or wrong:
         known = {one.path for one in found.violations}
@@ -249,6 +250,8 @@ def _binary(record: KafkaRecord, found: _Found, data_bytes_max: int) -> ReadReco
     if found.schema_version is not None:
         return ReadRecord(event, found.schema_version)
     if record.value is not None:
+        if not record.value and event.has_json_data:
+            return ReadRecord(_keyed(CloudEvent(attributes, None), record.key), None)
         if event.has_json_data and record.value.startswith(_MAGIC):
             return _unwrapped(record, event, data_bytes_max)
         problem = _data_problem(event, data_bytes_max)

@@ -195,7 +195,8 @@ BINARY_ROWS = [
         b"",
         content_type="text/plain",
     ),
-    binary("kafka 3.2.2", "but no JSON", Bad(Reason.DATA, "/data", "not JSON"), b""),
+    binary("kafka 3.2.2", "but where it would be JSON: then it is none", Event(), b""),
+    binary("kafka 3.2.2", "said or not", Event({"datacontenttype": JSON}), b"", content_type=JSON),
     binary(
         "kafka 3.2.2",
         "bytes of another type are not read",
