@@ -1,4 +1,4 @@
-"""Our Kafka binding and the Python SDK's write the same events and read each other's records; what differs is explained."""
+"""Our Kafka binding and the Python SDK's write the same events and read each other's records, but for what is here."""
 
 import pytest
 from cloudevents.core.bindings.kafka import KafkaMessage
