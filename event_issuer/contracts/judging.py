@@ -18,7 +18,7 @@ from event_issuer.domain.contracts import Contract
 from event_issuer.domain.errors import NotFound, Violation
 from event_issuer.domain.events import CloudEvent, is_json, read_attributes
 from event_issuer.domain.json_format import document_of
-from event_issuer.domain.kafka_binding import TopicRules
+from event_issuer.domain.kafka_binding import RecordRules
 from event_issuer.domain.time import Clock
 from event_issuer.domain.unreadable import Unreadable
 from event_issuer.domain.verdicts import Standing, ValidationMode, Verdict
@@ -46,10 +46,10 @@ class OutsideJudge:
         self._data_bytes_max = data_bytes_max
         self._quarantined = (metrics or Metrics()).quarantined
 
-    async def rules(self, partition_id: int) -> TopicRules:
+    async def record_rules(self, partition_id: int) -> RecordRules:
         """How records of the partition's topic are read. Raises NotFound, Unavailable."""
         entry = await self._entry_of(partition_id)
-        return TopicRules(entry.name, entry.plain_rule, self._data_bytes_max)
+        return RecordRules(entry.name, entry.plain_rule, self._data_bytes_max)
 
     async def verdicts(
         self, partition_id: int, outsiders: Mapping[int, CloudEvent | Unreadable]

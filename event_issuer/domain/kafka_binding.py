@@ -64,7 +64,7 @@ class PlainRule:
 
 
 @dataclass(frozen=True, slots=True)
-class TopicRules:
+class RecordRules:
     """What decides how records of a topic are read. `event_type` is the one whose topic it is."""
 
     event_type: str

@@ -15,7 +15,7 @@ from event_issuer.domain.kafka_binding import (
     KafkaRecord,
     Outcome,
     ReadRecord,
-    TopicRules,
+    RecordRules,
     from_kafka,
     plain_id,
 )
@@ -30,7 +30,7 @@ _NEVER: Final = Verdict(Standing.DEAD_LETTERED)
 logger = structlog.get_logger(__name__)
 
 
-def records_of(partition_id: int, fetched: Sequence[KafkaRecord], rules: TopicRules) -> list[LogRecord]:
+def records_of(partition_id: int, fetched: Sequence[KafkaRecord], rules: RecordRules) -> list[LogRecord]:
     """In order, without tombstones that are no events: those are gaps, as compaction leaves them."""
     found = []
     for record in fetched:
@@ -40,7 +40,7 @@ def records_of(partition_id: int, fetched: Sequence[KafkaRecord], rules: TopicRu
     return found
 
 
-def _read(record: KafkaRecord, rules: TopicRules) -> Outcome:
+def _read(record: KafkaRecord, rules: RecordRules) -> Outcome:
     try:
         return from_kafka(record, rules.plain, data_bytes_max=rules.data_bytes_max)
     except Exception:  # a fault of ours is this record's outcome, not the end of its lane
@@ -49,7 +49,7 @@ def _read(record: KafkaRecord, rules: TopicRules) -> Outcome:
 
 
 def _log_record(
-    partition_id: int, record: KafkaRecord, outcome: ReadRecord | Unreadable, rules: TopicRules
+    partition_id: int, record: KafkaRecord, outcome: ReadRecord | Unreadable, rules: RecordRules
 ) -> LogRecord:
     recorded_at = min(max(record.timestamp, 0), INSTANT_MAX)
     if isinstance(outcome, ReadRecord):

@@ -10,7 +10,7 @@ from event_issuer.db.access import ensure_tenant
 from event_issuer.db.event_types import NewEventType, alter, insert, partitions_of
 from event_issuer.domain.errors import NotFound
 from event_issuer.domain.events import CloudEvent
-from event_issuer.domain.kafka_binding import DATA_BYTES_MAX, INSTANT_MAX, KafkaRecord, PlainRule, TopicRules
+from event_issuer.domain.kafka_binding import DATA_BYTES_MAX, INSTANT_MAX, KafkaRecord, PlainRule, RecordRules
 from event_issuer.domain.unreadable import UnreadableReason as Reason
 from event_issuer.domain.verdicts import Standing, Verdict
 from event_issuer.eventlog.outsiders import judge_outsiders, records_of
@@ -33,7 +33,7 @@ BAD = [
 TOO_LARGE = lying(b'"' + b"x" * DATA_BYTES_MAX + b'"')
 WITHHELD = Verdict(Standing.DEAD_LETTERED)
 PLAIN = lying(b'{"a":1}')
-RULES = TopicRules(TYPE, PlainRule(TYPE, SOURCE))
+RULES = RecordRules(TYPE, PlainRule(TYPE, SOURCE))
 
 
 def good(id_: str, **changed: str) -> KafkaRecord:
@@ -165,16 +165,18 @@ async def test_a_released_record_that_cannot_be_read_any_more_is_withheld(world:
 
 async def test_rules_are_those_of_a_partition_that_is_there(world: World) -> None:
     topic = await topic_of(world)
-    assert await topic.judge.rules(topic.partition_id) == TopicRules(TYPE, PlainRule(TYPE, SOURCE), DATA_BYTES_MAX)
+    assert await topic.judge.record_rules(topic.partition_id) == RecordRules(
+        TYPE, PlainRule(TYPE, SOURCE), DATA_BYTES_MAX
+    )
     with pytest.raises(NotFound, match="There is no partition 999"):
-        await topic.judge.rules(999)
+        await topic.judge.record_rules(999)
 
 
 # Without a store
 
 
 def test_what_cannot_be_read_stands_in_its_place_without_its_data() -> None:
-    (record,) = records_of(5, [lying(b"secret", key=b"secret")], TopicRules(TYPE))
+    (record,) = records_of(5, [lying(b"secret", key=b"secret")], RecordRules(TYPE))
     assert (record.partition_id, record.offset, record.recorded_at, record.schema_version) == (5, 7, TIME, None)
     assert record.event == CloudEvent({"specversion": "1.0", "id": "trains-2-7", "source": "/", "type": TYPE}, None)
     assert record.verdict == WITHHELD
@@ -185,7 +187,7 @@ def test_what_cannot_be_read_stands_in_its_place_without_its_data() -> None:
 def test_a_version_counts_only_in_the_topic_of_its_type() -> None:
     ours = good("1")._replace(headers=[*good("1").headers, ("ei_schemaversion", b"4")])
     assert [record.schema_version for record in records_of(5, [ours], RULES)] == [4]
-    assert [record.schema_version for record in records_of(5, [ours], TopicRules("another.type"))] == [None]
+    assert [record.schema_version for record in records_of(5, [ours], RecordRules("another.type"))] == [None]
 
 
 def test_a_deletion_is_a_gap() -> None:

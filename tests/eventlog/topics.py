@@ -29,7 +29,7 @@ class TopicLog:
     async def read(self, partition_id: int, offset: int) -> Page:
         assert partition_id == self.partition_id
         fetched = self.lying[offset : offset + PAGE_RECORDS]
-        records = records_of(partition_id, fetched, await self._judge.rules(partition_id))
+        records = records_of(partition_id, fetched, await self._judge.record_rules(partition_id))
         await judge_outsiders(partition_id, records, self._judge.verdicts)
         return Page(records, offset + len(fetched))
 
