@@ -131,8 +131,14 @@ async def open_issuer(
         feed = ChangeFeed(database, clock)
         contracts = Contracts(settings, database, feed, public_url, clock)
         stack.push_async_callback(contracts.trial.close)
-        judge = OutsideJudge(database, contracts.catalogue, clock, data_bytes_max=settings.data_bytes_max)
-        log = await stack.enter_async_context(open_log(settings, database, clock, judge.verdicts, telemetry.metrics))
+        judge = OutsideJudge(
+            database,
+            contracts.catalogue,
+            clock,
+            data_bytes_max=settings.data_bytes_max,
+            metrics=telemetry.metrics,
+        )
+        log = await stack.enter_async_context(open_log(settings, database, clock, judge, telemetry.metrics))
         feed.listen(lambda topic, id_: log.reload(id_) if topic is Topic.VERDICT else None)
         rules = AddressRules(settings.allowed_networks, settings.http_allowed)
         delivery = None

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
 
+from event_issuer.contracts.judging import OutsideJudge
 from event_issuer.db.database import Database
 from event_issuer.domain.errors import SettingsInvalid
 from event_issuer.domain.time import Clock
@@ -12,7 +13,7 @@ from event_issuer.eventlog.embedded import open_embedded_log
 from event_issuer.eventlog.kafka.connection import KafkaConnection, Login, Sasl, Tls, parse_servers, token_file
 from event_issuer.eventlog.kafka.log import open_kafka_log
 from event_issuer.eventlog.kafka.topics import TopicRules
-from event_issuer.eventlog.protocol import EventLog, Judge
+from event_issuer.eventlog.protocol import EventLog
 from event_issuer.settings import Settings
 from event_issuer.telemetry.metrics import Metrics
 
@@ -21,7 +22,7 @@ EMBEDDED: Final = "embedded"
 
 @asynccontextmanager
 async def open_log(
-    settings: Settings, database: Database, clock: Clock, judge: Judge, metrics: Metrics
+    settings: Settings, database: Database, clock: Clock, judge: OutsideJudge, metrics: Metrics
 ) -> AsyncIterator[EventLog]:
     """Raises SettingsInvalid, and Unavailable while Kafka cannot be reached."""
     if settings.log_url == EMBEDDED:
@@ -30,7 +31,7 @@ async def open_log(
             clock,
             os.urandom(8).hex(),
             cache_bytes_max=settings.page_cache_bytes_max,
-            judge=judge,
+            judge=judge.verdicts,
             metrics=metrics,
         )
         return
@@ -39,8 +40,9 @@ async def open_log(
         connection_of(settings),
         rules_of(settings),
         clock,
+        judge.record_rules,
         cache_bytes_max=settings.page_cache_bytes_max,
-        judge=judge,
+        judge=judge.verdicts,
         metrics=metrics,
     )
     try:

@@ -16,6 +16,7 @@ from event_issuer.db.changes import ChangeFeed, Topic
 from event_issuer.db.database import Database
 from event_issuer.domain.access import Audience
 from event_issuer.domain.contracts import Contract
+from event_issuer.domain.kafka_binding import PlainRule
 from event_issuer.domain.verdicts import ValidationMode
 
 ENTRIES_MAX: Final = 4096  # a compiled contract takes some 10 to 100 KiB
@@ -35,6 +36,7 @@ class CatalogueEntry:
     partition_ids: tuple[int, ...]
     version: int
     contract: Contract
+    plain_rule: PlainRule | None = None  # what plain JSON of the type's topic becomes
 
 
 class Catalogue:
@@ -94,4 +96,9 @@ class Catalogue:
             partition_ids=tuple(partition[0] for partition in partitions),
             version=schema.version,
             contract=Contract(json.loads(schema.definition)),  # as it was tried: integers of any size exact
+            plain_rule=_plain_rule(row.name, row.plain_json_source),
         )
+
+
+def _plain_rule(event_type: str, source: str | None) -> PlainRule | None:
+    return None if source is None else PlainRule(event_type, source)

@@ -1,7 +1,8 @@
 """Judging events: the one judge of what is produced, and of what reaches the log from outside the API.
 
 The latter is judged once per position, when it is first read, by whichever process reads it; what was found is written
-down and holds from then on, whatever the contract becomes. Knows nothing of how events are read or delivered.
+down and holds from then on, whatever the contract becomes. What is no event at all is judged with it: nothing keeps it
+out of quarantine. Knows nothing of how events are read or delivered.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,9 +18,13 @@ from event_issuer.domain.contracts import Contract
 from event_issuer.domain.errors import NotFound, Violation
 from event_issuer.domain.events import CloudEvent, is_json, read_attributes
 from event_issuer.domain.json_format import document_of
+from event_issuer.domain.kafka_binding import RecordRules
 from event_issuer.domain.time import Clock
+from event_issuer.domain.unreadable import Unreadable
 from event_issuer.domain.verdicts import Standing, ValidationMode, Verdict
+from event_issuer.telemetry.metrics import Metrics
 
+CONTRACT: Final = "CONTRACT"  # as a reason: it is an event, and breaks the contract of its type
 STANDINGS: Final = {ValidationMode.ENFORCED: Standing.DEAD_LETTERED, ValidationMode.QUARANTINE: Standing.HELD}
 
 logger = structlog.get_logger(__name__)
@@ -28,25 +33,59 @@ logger = structlog.get_logger(__name__)
 class OutsideJudge:
     """Judges what came by another way than the API. `data_bytes_max` is the bound that the API has, too."""
 
-    def __init__(self, database: Database, catalogue: Catalogue, clock: Clock, *, data_bytes_max: int) -> None:
+    def __init__(
+        self,
+        database: Database,
+        catalogue: Catalogue,
+        clock: Clock,
+        *,
+        data_bytes_max: int,
+        metrics: Metrics | None = None,
+    ) -> None:
         self._database, self._catalogue, self._clock = database, catalogue, clock
         self._data_bytes_max = data_bytes_max
+        self._quarantined = (metrics or Metrics()).quarantined
 
-    async def verdicts(self, partition_id: int, events: Mapping[int, CloudEvent]) -> Mapping[int, Verdict]:
-        """The verdicts that hold among these events of one partition, by offset. Raises Unavailable."""
-        begin, end = min(events), max(events) + 1
+    async def record_rules(self, partition_id: int) -> RecordRules:
+        """How records of the partition's topic are read. Raises NotFound, Unavailable."""
+        entry = await self._entry_of(partition_id)
+        return RecordRules(entry.name, entry.plain_rule, self._data_bytes_max)
+
+    async def verdicts(
+        self, partition_id: int, outsiders: Mapping[int, CloudEvent | Unreadable]
+    ) -> Mapping[int, Verdict]:
+        """The verdicts that hold among these of one partition, by offset. Raises Unavailable."""
+        begin, end = min(outsiders), max(outsiders) + 1
         judged = await self._database.read(sql.judged_ranges(partition_id, begin, end))
-        fresh = {offset: event for offset, event in events.items() if not sql.covers(judged, offset)}
+        fresh = {offset: outsider for offset, outsider in outsiders.items() if not sql.covers(judged, offset)}
         if not fresh:
             return sql.verdicts_in(await self._database.read(sql.verdicts(partition_id, begin, end)))
         entry = await self._entry_of(partition_id)
-        standing = STANDINGS.get(entry.validation)
-        broken: dict[int, Sequence[Violation]] = {}
-        if standing is not None:
-            found = {offset: self.violations(entry, event) for offset, event in fresh.items()}
-            broken = {offset: violations for offset, violations in found.items() if violations}
-        findings = sql.Findings(entry.id, partition_id, (begin, end), standing or Standing.HELD, entry.version, broken)
-        return await self._database.run(sql.record(self._database.dialect, findings, self._clock()))
+        findings = self._findings(entry, partition_id, (begin, end), fresh)
+        verdicts = await self._database.run(sql.record(self._database.dialect, findings, self._clock()))
+        for offset in findings.violations:  # two processes that judge the same at the same moment both count it
+            self._quarantined.labels(findings.unreadable.get(offset, CONTRACT)).inc()
+        return verdicts
+
+    def _findings(
+        self, entry: CatalogueEntry, partition_id: int, range_: sql.Range, fresh: Mapping[int, CloudEvent | Unreadable]
+    ) -> sql.Findings:
+        """Where the type has nothing judged, what is no event can still go to nobody, and nobody is asked about it."""
+        is_judged = entry.validation in STANDINGS
+        found = {
+            offset: outsider.violations if isinstance(outsider, Unreadable) else self.violations(entry, outsider)
+            for offset, outsider in fresh.items()
+            if is_judged or isinstance(outsider, Unreadable)
+        }
+        return sql.Findings(
+            entry.id,
+            partition_id,
+            range_,
+            STANDINGS.get(entry.validation, Standing.DEAD_LETTERED),
+            entry.version,
+            {offset: violations for offset, violations in found.items() if violations},
+            {offset: outsider.reason for offset, outsider in fresh.items() if isinstance(outsider, Unreadable)},
+        )
 
     def violations(self, entry: CatalogueEntry, event: CloudEvent) -> Sequence[Violation]:
         """All that is wrong with the event as one of this type. A fault of ours is one of them, not a stalled lane."""

@@ -35,6 +35,7 @@ class NewEventType:
     retention_s: int | None = None
     retention_bytes: int | None = None
     compacts: bool = False
+    plain_json_source: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +56,8 @@ def insert(new: NewEventType, now: Instant) -> Work[int | None]:
     """The type, its first schema version and its empty partitions; its id, or None when the name is taken."""
     rows = yield Statement(
         "INSERT INTO event_types (name, tenant_id, description, audience, compatibility, validation, status, "
-        "partition_count, deduplicates, retention_s, retention_bytes, created_at_us, compacts) "
-        "VALUES ($1, $2, $3, $4, $5, $6, 'ACTIVE', $7, $8, $9, $10, $11, $12) "
+        "partition_count, deduplicates, retention_s, retention_bytes, created_at_us, compacts, plain_json_source) "
+        "VALUES ($1, $2, $3, $4, $5, $6, 'ACTIVE', $7, $8, $9, $10, $11, $12, $13) "
         "ON CONFLICT (name) DO NOTHING RETURNING id",
         (
             new.name,
@@ -71,6 +72,7 @@ def insert(new: NewEventType, now: Instant) -> Work[int | None]:
             new.retention_bytes,
             now,
             new.compacts,
+            new.plain_json_source,
         ),
     )
     if not rows:
@@ -101,6 +103,7 @@ class CurrentEventType:
     migration_url: str | None
     retention_s: int | None
     retention_bytes: int | None
+    plain_json_source: str | None
 
 
 Decision: TypeAlias = Callable[[CurrentEventType], Mapping[str, object]]

@@ -72,6 +72,7 @@ class EventType(Table, tablename="event_types"):
     compacts = Boolean()
     deprecated_at_us = BigInt(null=True, default=None)
     migration_url = Text(null=True, default=None)
+    plain_json_source = Text(null=True, default=None)
 
 
 class SchemaVersion(Table, tablename="schema_versions"):
@@ -184,6 +185,7 @@ class VerdictRow(Table, tablename="verdicts"):
     lanes_served = BigInt()
     judged_at_us = BigInt()
     changed_at_us = BigInt()
+    unreadable = Text(null=True, default=None)
 
 
 class TestDelivery(Table, tablename="test_deliveries"):

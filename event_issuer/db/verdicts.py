@@ -5,7 +5,7 @@ once: whoever comes second, in whatever process, gets what the first one found.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
 import orjson
@@ -17,6 +17,7 @@ from event_issuer.db.work import Dialect, Statement, Work, insertion, removal
 from event_issuer.domain.errors import Violation
 from event_issuer.domain.paging import PageRequest, Slice
 from event_issuer.domain.time import Instant
+from event_issuer.domain.unreadable import UnreadableReason
 from event_issuer.domain.verdicts import Standing, Verdict
 
 Range: TypeAlias = tuple[int, int]  # the first offset, and the one behind the last
@@ -31,12 +32,14 @@ _FRESH: Final = {
     "lanes_served": "bigint",
     "judged_at_us": "bigint",
     "changed_at_us": "bigint",
+    "unreadable": "text",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """What a judge found at the positions of one range: violations by offset, of those that broke their contract."""
+    """What a judge found at the positions of one range: violations by offset, of those that broke their contract, and
+    the reasons of those that are no events."""
 
     event_type_id: int
     partition_id: int
@@ -44,6 +47,7 @@ class Findings:
     standing: Standing
     schema_version: int
     violations: Mapping[int, Sequence[Violation]]
+    unreadable: Mapping[int, UnreadableReason] = field(default_factory=dict)
 
 
 def judged_ranges(partition_id: int, begin: int, end: int) -> Statement:
@@ -88,6 +92,7 @@ def record(dialect: Dialect, found: Findings, now: Instant) -> Work[dict[int, Ve
             0,
             now,
             now,
+            found.unreadable.get(offset),
         )
         for offset, violations in sorted(found.violations.items())
         if not covers(earlier, offset)

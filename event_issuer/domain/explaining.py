@@ -12,6 +12,7 @@ from typing import Final
 from event_issuer.domain.cursor import Cursor
 from event_issuer.domain.subscriptions import DELIVERING, Status
 from event_issuer.domain.time import Instant
+from event_issuer.domain.unreadable import UnreadableReason
 from event_issuer.domain.verdicts import Standing
 
 
@@ -90,6 +91,7 @@ class Facts:
     recorded_at: Instant | None = None
     lane: LaneStanding | None = None
     standing: Standing | None = None
+    unreadable: UnreadableReason | None = None
     tries: Sequence[Try] = ()
     parked: ParkedStanding | None = None
     head: ParkedStanding | None = None
@@ -186,7 +188,7 @@ def _waits_for_turn(facts: Facts) -> Obstacle | None:
 
 
 def _waits_for_release(facts: Facts) -> Obstacle | None:
-    if facts.standing is not Standing.HELD:
+    if facts.standing is not Standing.HELD or facts.unreadable is not None:
         return None
     return Obstacle("whoever manages its event type to release or discard it")
 
@@ -230,6 +232,12 @@ _STANDINGS: Final = {
     Standing.DEAD_LETTERED: "It breaks its contract, which its event type enforces: it is never delivered.",
     Standing.DISCARDED: "It broke its contract, and was discarded from quarantine.",
 }
+
+
+def _withheld(facts: Facts) -> str:
+    if facts.unreadable is not None:
+        return f"Its record is no event that could be delivered ({facts.unreadable}), and is passed."
+    return _STANDINGS[facts.standing or Standing.HELD]
 
 
 def _behind(facts: Facts) -> str:
@@ -307,9 +315,9 @@ RULES: Final = (
     ),
     Rule(
         _V.QUARANTINED,
-        "it came from outside the API, breaks its contract and was not released",
+        "it came from outside the API, breaks its contract or is no event at all, and was not released",
         lambda facts: facts.standing in _STANDINGS,
-        lambda facts: _STANDINGS[facts.standing or Standing.HELD],
+        _withheld,
         _waits_for_release,
     ),
     Rule(

@@ -13,15 +13,15 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple, TypeAlias
 
 from event_issuer.domain.errors import BadInput, Violation
-from event_issuer.domain.events import ATTRIBUTES_LENGTH_MAX, NAME_LENGTH_MAX, CloudEvent, is_json, read_attributes
+from event_issuer.domain.events import NAME_LENGTH_MAX, CloudEvent, is_json, read_attributes
 from event_issuer.domain.http_binding import Mode, mode_of
 from event_issuer.domain.json_format import document_of, event_from_text, json_format
+from event_issuer.domain.kafka_headers import CONTENT_TYPE, PREFIX, SCHEMA_VERSION_HEADER, Found, Headers, read_headers
 from event_issuer.domain.murmur2 import murmur2
 from event_issuer.domain.time import Instant, to_rfc3339
 from event_issuer.domain.unreadable import Unreadable, UnreadableReason, unreadable
-from event_issuer.domain.violations import VIOLATIONS_MAX, pointer_token, violation
+from event_issuer.domain.violations import VIOLATIONS_MAX
 
-SCHEMA_VERSION_HEADER: Final = "ei_schemaversion"
 SCHEMA_ID_ATTRIBUTE: Final = "confluentschemaid"
 STRUCTURED_CONTENT_TYPE: Final = b"application/cloudevents+json; charset=utf-8"
 
@@ -32,25 +32,15 @@ _ENVELOPE_TIMES_MAX, _ENVELOPE_BYTES_MAX = 6, 64 * 1024
 # The last instant that RFC 3339 can say; a broker takes any number for a time.
 INSTANT_MAX: Final[Instant] = 253_402_300_799_999_999
 
-_PREFIX: Final = "ce_"
-_CONTENT_TYPE: Final = "content-type"
 _EVENT_MEDIA_TYPE: Final = "application/cloudevents"
-_SCHEMA_VERSION_MAX: Final = 2**31 - 1
 _MAGIC: Final = b"\0"  # no JSON text begins with it
 _MAGIC_BYTES: Final = 5
-_NOT_A_HEADER: Final = {
-    "data": "the record's value",
-    "data_base64": "the record's value",
-    "datacontenttype": "the header content-type",
-}
 _NAMED: Final = re.compile(rf"/[a-z0-9]{{1,{NAME_LENGTH_MAX}}}")
 _REASONS: Final = {
     "/specversion": UnreadableReason.SPECVERSION,
     "/time": UnreadableReason.TIME,
     "/data": UnreadableReason.DATA,
 }
-
-Headers: TypeAlias = Sequence[tuple[str, bytes | None]]
 
 
 class KafkaRecord(NamedTuple):
@@ -73,6 +63,15 @@ class PlainRule:
     source: str
 
 
+@dataclass(frozen=True, slots=True)
+class RecordRules:
+    """What decides how records of a topic are read. `event_type` is the one whose topic it is."""
+
+    event_type: str
+    plain: PlainRule | None = None
+    data_bytes_max: int = DATA_BYTES_MAX
+
+
 class ReadRecord(NamedTuple):
     """`schema_version` is None where the record does not say: it came by another way than the API."""
 
@@ -93,12 +92,12 @@ def to_kafka(
     key = None if partitionkey is None else partitionkey.encode()
     value = event.data
     if structured or _is_event_type(datacontenttype):
-        headers = [(_CONTENT_TYPE, STRUCTURED_CONTENT_TYPE)]
+        headers = [(CONTENT_TYPE, STRUCTURED_CONTENT_TYPE)]
         value = json_format(event)
     else:
-        headers = [(_PREFIX + name, text.encode()) for name, text in attributes.items() if name != "datacontenttype"]
+        headers = [(PREFIX + name, text.encode()) for name, text in attributes.items() if name != "datacontenttype"]
         if datacontenttype is not None:
-            headers.append((_CONTENT_TYPE, datacontenttype.encode()))
+            headers.append((CONTENT_TYPE, datacontenttype.encode()))
     if schema_version is not None:
         headers.append((SCHEMA_VERSION_HEADER, b"%d" % schema_version))
     return key, value, headers
@@ -106,7 +105,7 @@ def to_kafka(
 
 def from_kafka(record: KafkaRecord, rule: PlainRule | None, *, data_bytes_max: int = DATA_BYTES_MAX) -> Outcome:
     """What the record is; of a record that is not ours, without raising. `data_bytes_max` bounds others' data."""
-    found = _read_headers(record.headers)
+    found = read_headers(record.headers)
     value, content_type = record.value, found.members.get("datacontenttype")
     if value is None and not found.is_event:
         return None
@@ -123,115 +122,9 @@ def _is_event_type(content_type: str | None) -> bool:
     return content_type is not None and content_type[: len(_EVENT_MEDIA_TYPE)].lower() == _EVENT_MEDIA_TYPE
 
 
-class _Found(NamedTuple):
-    """What the headers say: attributes by name (the content type as datacontenttype), and what is wrong with them."""
-
-    members: dict[str, object]
-    is_event: bool
-    schema_version: int | None
-    violations: list[Violation]
-
-
-class _Names(NamedTuple):
-    """What headers of these names, in this order, are: attributes ("" for what is none), and where the version is."""
-
-    attributes: tuple[str, ...]
-    schema_version: int | None
-    is_event: bool
-
-
-# Of the headers of most records the names are the same: what they are is found once.
-_known_names: Final[dict[tuple[str, ...], _Names]] = {}
-_KNOWN_NAMES_MAX: Final = 1_024  # each no longer than attributes may be: at most some 10 MiB
-
-
-def _read_headers(headers: Headers) -> _Found:
-    """The quick way for headers that raise no question; else one by one, with all that is wrong."""
-    names = tuple([name for name, _ in headers])
-    known = _known_names.get(names) or _learn(names)
-    if known is not None:
-        values = [value for _, value in headers]
-        try:
-            # A value that is None has no decode: the slow way knows what it means.
-            members: dict[str, object] = {
-                name: value.decode()  # type: ignore[union-attr]
-                for name, value in zip(known.attributes, values, strict=True)
-                if name
-            }
-        except (UnicodeDecodeError, AttributeError):
-            return _read_each(headers)
-        version = None if known.schema_version is None else _schema_version(values[known.schema_version])
-        return _Found(members, known.is_event, version, [])
-    return _read_each(headers)
-
-
-def _learn(names: tuple[str, ...]) -> _Names | None:
-    """None where names are wrong or too many to be remembered."""
-    attributes = [_attribute_of(name) or "" for name in names]
-    named = [name for name in attributes if name]
-    prefixed = [name[len(_PREFIX) :] for name in names if name.startswith(_PREFIX)]
-    if "" in prefixed or not _NOT_A_HEADER.keys().isdisjoint(prefixed):
-        return None
-    if len(set(named)) < len(named) or names.count(SCHEMA_VERSION_HEADER) > 1:
-        return None
-    known = _Names(
-        tuple(attributes),
-        names.index(SCHEMA_VERSION_HEADER) if SCHEMA_VERSION_HEADER in names else None,
-        bool(prefixed),
-    )
-    if sum(map(len, names)) <= ATTRIBUTES_LENGTH_MAX:
-        if len(_known_names) >= _KNOWN_NAMES_MAX:
-            _known_names.clear()
-        _known_names[names] = known
-    return known
-
-
-def _attribute_of(header: str) -> str | None:
-    """The attribute's name; None for a header that is none. Other clients' frameworks write Content-Type as in HTTP."""
-    if header.startswith(_PREFIX):
-        return header[len(_PREFIX) :]
-    return "datacontenttype" if header.lower() == _CONTENT_TYPE else None
-
-
-def _read_each(headers: Headers) -> _Found:
-    members: dict[str, object] = {}
-    violations: list[Violation] = []
-    versions = [value for header, value in headers if header == SCHEMA_VERSION_HEADER]
-    for header, value in headers:
-        name = _attribute_of(header)
-        if name is None:
-            continue
-        if header.startswith(_PREFIX) and name in _NOT_A_HEADER:
-            message = f"{name} is {_NOT_A_HEADER[name]}, not a header {header}."
-            violations.append(_wrong(UnreadableReason.ATTRIBUTE_NAME, name, message))
-            continue
-        if name in members:
-            message = f"The header {header[:80]} occurs more than once."
-            violations.append(_wrong(UnreadableReason.HEADER_TWICE, name, message))
-        try:
-            members[name] = None if value is None else value.decode()
-        except UnicodeDecodeError:
-            members[name] = None
-            message = f"The header {header[:80]} is not UTF-8 (Kafka binding §3.2.3)."
-            violations.append(_wrong(UnreadableReason.HEADER_NOT_UTF8, name, message))
-    is_event = any(header.startswith(_PREFIX) for header, _ in headers)
-    return _Found(members, is_event, _schema_version(versions[0]) if len(versions) == 1 else None, violations)
-
-
-def _schema_version(value: bytes | None) -> int | None:
-    """What is no version that we would have written does not count: the judge is asked."""
-    if value is None or not value.isdigit() or len(value) > len(str(_SCHEMA_VERSION_MAX)):
-        return None
-    version = int(value)
-    return version if 0 < version <= _SCHEMA_VERSION_MAX else None
-
-
-def _wrong(reason: UnreadableReason, name: str, message: str) -> Violation:
-    return violation(f"/{pointer_token(name)}", reason.value, message)
-
-
-def _binary(record: KafkaRecord, found: _Found, data_bytes_max: int) -> ReadRecord | Unreadable:
-    """§3.2. No value is no data; an empty value is data of no bytes."""
+def _binary(record: KafkaRecord, found: Found, data_bytes_max: int) -> ReadRecord | Unreadable:
+    """§3.2. No value is no data; an empty value is data of no bytes, or none where these would be JSON: so the Python
+    SDK writes an event without data, and so HTTP has it."""
     attributes, wrong = read_attributes(found.members)
     if found.violations or wrong:
         known = {one.path for one in found.violations}
@@ -240,6 +133,8 @@ def _binary(record: KafkaRecord, found: _Found, data_bytes_max: int) -> ReadReco
     if found.schema_version is not None:
         return ReadRecord(event, found.schema_version)
     if record.value is not None:
+        if not record.value and event.has_json_data:
+            return ReadRecord(_keyed(CloudEvent(attributes, None), record.key), None)
         if event.has_json_data and record.value.startswith(_MAGIC):
             return _unwrapped(record, event, data_bytes_max)
         problem = _data_problem(event, data_bytes_max)
@@ -248,7 +143,7 @@ def _binary(record: KafkaRecord, found: _Found, data_bytes_max: int) -> ReadReco
     return ReadRecord(_keyed(event, record.key), None)
 
 
-def _structured(record: KafkaRecord, content_type: str, found: _Found, data_bytes_max: int) -> ReadRecord | Unreadable:
+def _structured(record: KafkaRecord, content_type: str, found: Found, data_bytes_max: int) -> ReadRecord | Unreadable:
     """§3.3. `ce_` headers are copies, and not read."""
     if mode_of(content_type) is not Mode.STRUCTURED:
         message = f"The content-type {content_type[:80]} is no event format that is read from Kafka; JSON in UTF-8 is."
@@ -282,7 +177,7 @@ def _plain(
         return unreadable(UnreadableReason.CONTENT_TYPE, message, "/datacontenttype")
     attributes = {
         "specversion": "1.0",
-        "id": f"{record.topic}-{record.partition}-{record.offset}",
+        "id": plain_id(record),
         "source": rule.source,
         "type": rule.type,
     }
@@ -293,6 +188,10 @@ def _plain(
     if event.data is not None and event.data.startswith(_MAGIC):
         return _unwrapped(record, event, data_bytes_max)
     return _data_problem(event, data_bytes_max) or ReadRecord(_keyed(event, record.key), None)
+
+
+def plain_id(record: KafkaRecord) -> str:
+    return f"{record.topic}-{record.partition}-{record.offset}"
 
 
 def _unwrapped(record: KafkaRecord, event: CloudEvent, data_bytes_max: int) -> ReadRecord | Unreadable:

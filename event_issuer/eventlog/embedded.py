@@ -24,6 +24,7 @@ from event_issuer.domain.records import Appended, AppendStatus, NewRecord
 from event_issuer.domain.time import SECOND_US, Clock, Instant
 from event_issuer.eventlog.group_reads import GroupReads, Range
 from event_issuer.eventlog.groups import GroupCommit
+from event_issuer.eventlog.outsiders import judge_outsiders
 from event_issuer.eventlog.pages import Loaded, PageCache
 from event_issuer.eventlog.protocol import (
     Bounds,
@@ -202,11 +203,8 @@ class EmbeddedLog:
             for row in rows
             if row[2] is not None
         ]
-        outside = {record.offset: record.event for record in records if record.schema_version is None}
-        if outside and self._judge is not None:
-            found = await self._judge(partition_id, outside)
-            for record in records:
-                record.verdict = found.get(record.offset)
+        if self._judge is not None:
+            await judge_outsiders(partition_id, records, self._judge)
         end = records[-1].offset + 1 if records else offset
         if not records and first <= offset:  # compaction has taken all that was there: else there is one at least
             end = max(offset, min(before_offset, next_offset))

@@ -17,6 +17,7 @@ from event_issuer.domain.events import CloudEvent
 from event_issuer.domain.http_binding import Wire
 from event_issuer.domain.records import Appended, NewRecord
 from event_issuer.domain.time import Instant
+from event_issuer.domain.unreadable import Unreadable
 from event_issuer.domain.verdicts import Verdict
 
 
@@ -42,6 +43,7 @@ class LogRecord:
     structured: Wire | None = field(default=None, compare=False, repr=False)
     origin: tuple[str, str] | None = None  # the recorded trace and span of its production, while it is in memory
     expunged_at: Instant | None = None  # since then it has no data, and is not delivered
+    unreadable: Unreadable | None = None  # why it is no event: `event` stands in for it, and is never delivered
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +73,9 @@ def weight_bytes(event: CloudEvent) -> int:
 
 
 HeadListener: TypeAlias = Callable[[int, int], None]
-Judge: TypeAlias = Callable[[int, Mapping[int, CloudEvent]], Awaitable[Mapping[int, Verdict]]]
-"""Verdicts by offset, of events of one partition that nobody may have judged yet. Raises Unavailable."""
+Outsider: TypeAlias = CloudEvent | Unreadable
+Judge: TypeAlias = Callable[[int, Mapping[int, Outsider]], Awaitable[Mapping[int, Verdict]]]
+"""Verdicts by offset, of what lies in one partition and nobody may have judged yet. Raises Unavailable."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from event_issuer.domain import (
     position_loss,
     schema_changes,
     subscriptions,
+    unreadable,
     verdicts,
 )
 from event_issuer.eventlog import reading
@@ -83,6 +84,29 @@ class QuarantineStanding(Enum):
     DEAD_LETTERED = value(verdicts.Standing.DEAD_LETTERED.value, "Its type enforces its contract: never delivered.")
     RELEASED = value(verdicts.Standing.RELEASED.value, "It was delivered after all, or is being delivered.")
     DISCARDED = value(verdicts.Standing.DISCARDED.value, "It will never be delivered.")
+
+
+_Reason = unreadable.UnreadableReason
+
+
+@strawberry.enum(description="Why a record from outside the API is no event that can be delivered.")
+class UnreadableReason(Enum):
+    HEADER_NOT_UTF8 = value(_Reason.HEADER_NOT_UTF8.value, "A header of an attribute is not UTF-8.")
+    HEADER_TWICE = value(_Reason.HEADER_TWICE.value, "A header of an attribute occurs more than once.")
+    ATTRIBUTE_MISSING = value(_Reason.ATTRIBUTE_MISSING.value, "An attribute that every event has is missing.")
+    ATTRIBUTE_NAME = value(_Reason.ATTRIBUTE_NAME.value, "An attribute has a name that none may have.")
+    ATTRIBUTE_VALUE = value(_Reason.ATTRIBUTE_VALUE.value, "An attribute is not what CloudEvents says that it is.")
+    SPECVERSION = value(_Reason.SPECVERSION.value, "It is an event of another version than 1.0.")
+    TIME = value(_Reason.TIME.value, "Its time is no RFC 3339 timestamp.")
+    EVENT_FORMAT = value(_Reason.EVENT_FORMAT.value, "It is in an event format other than JSON, or a batch.")
+    ENVELOPE = value(_Reason.ENVELOPE.value, "It says that it is an event in JSON, and is no JSON object.")
+    DATA = value(_Reason.DATA.value, "Its data are not what their type says.")
+    NOT_A_NUMBER = value(_Reason.NOT_A_NUMBER.value, "It has NaN or Infinity, which JSON does not have.")
+    CONFLUENT_FORMAT = value(_Reason.CONFLUENT_FORMAT.value, "Behind a schema id there is something else than JSON.")
+    CONTENT_TYPE = value(_Reason.CONTENT_TYPE.value, "It is no CloudEvent, and says that it is no JSON.")
+    NO_PLAIN_RULE = value(_Reason.NO_PLAIN_RULE.value, "It is no CloudEvent, and `plainJsonSource` is not set.")
+    TOO_LARGE = value(_Reason.TOO_LARGE.value, "It is larger than events may be.")
+    INTERNAL = value(_Reason.INTERNAL.value, "It could not be read; the fault is ours.")
 
 
 @strawberry.enum(description="Whether an event type is still to be used.")

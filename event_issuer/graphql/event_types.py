@@ -78,6 +78,10 @@ class EventType(connections.Node):
     retention_bytes: Long | None = strawberry.field(
         description="Bytes kept per partition; the server's default when null."
     )
+    plain_json_source: str | None = strawberry.field(
+        description="The source of the events that plain JSON in its Kafka topic becomes; null: such records are "
+        "quarantined."
+    )
 
     @classmethod
     def of(cls, row: tables.EventType) -> "EventType":
@@ -97,6 +101,7 @@ class EventType(connections.Node):
             migration_url=url_or_none(row.migration_url),
             retention_seconds=long_or_none(row.retention_s),
             retention_bytes=long_or_none(row.retention_bytes),
+            plain_json_source=row.plain_json_source,
         )
 
     @field("The tenant that made it.")
@@ -177,6 +182,11 @@ class CreateEventTypeInput:
     retention_bytes: Long | None = strawberry.field(
         default=None, description="Bytes kept per partition; the server's default unless said."
     )
+    plain_json_source: str | None = strawberry.field(
+        default=None,
+        description="A URI-reference, the source of the events that plain JSON in its Kafka topic becomes. Unless "
+        "said, such records are quarantined.",
+    )
 
     def spec(self) -> EventTypeSpec:
         return EventTypeSpec(
@@ -192,6 +202,7 @@ class CreateEventTypeInput:
             compacts=self.compacts is True,
             retention_s=self.retention_seconds,
             retention_bytes=self.retention_bytes,
+            plain_json_source=self.plain_json_source,
         )
 
 
@@ -224,6 +235,11 @@ class UpdateEventTypeInput:
     retention_bytes: Long | None = strawberry.field(
         default=strawberry.UNSET, description="Bytes kept per partition; null takes the server's default."
     )
+    plain_json_source: str | None = strawberry.field(
+        default=strawberry.UNSET,
+        description="The source of the events that plain JSON in its Kafka topic becomes from now on; null: such "
+        "records are quarantined.",
+    )
 
     def change(self) -> EventTypeChange:
         return EventTypeChange(
@@ -236,6 +252,7 @@ class UpdateEventTypeInput:
             migration_url=maybe(self.migration_url),
             retention_s=maybe(self.retention_seconds),
             retention_bytes=maybe(self.retention_bytes),
+            plain_json_source=maybe(self.plain_json_source),
         )
 
 

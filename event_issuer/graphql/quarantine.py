@@ -8,7 +8,7 @@ from event_issuer.db import tables
 from event_issuer.domain.errors import BadInput
 from event_issuer.graphql import connections
 from event_issuer.graphql.context import Asked
-from event_issuer.graphql.enums import QuarantineStanding
+from event_issuer.graphql.enums import QuarantineStanding, UnreadableReason
 from event_issuer.graphql.event_types import Violation
 from event_issuer.graphql.events import Event
 from event_issuer.graphql.fields import field
@@ -21,6 +21,10 @@ from event_issuer.resolvers import quarantine
 class QuarantinedEvent(connections.Node):
     row: strawberry.Private[tables.VerdictRow]
     standing: QuarantineStanding = strawberry.field(description="What became of it.")
+    unreadable: UnreadableReason | None = strawberry.field(
+        description="Why the record was no event when it was first read, so that it cannot be released; null where it "
+        "was one."
+    )
     schema_version: int = strawberry.field(description="The schema version that judged it.")
     violations: list[Violation] = strawberry.field(description="All that was wrong with it; at most 100.")
     judged_at: DateTime = strawberry.field(description="When it was first read.")
@@ -32,13 +36,14 @@ class QuarantinedEvent(connections.Node):
             row=row,
             id=strawberry.ID(encode_id("QuarantinedEvent", row.id)),
             standing=QuarantineStanding(row.standing),
+            unreadable=None if quarantine.reason_of(row) is None else UnreadableReason(row.unreadable),
             schema_version=row.schema_version,
             violations=[Violation.of(found) for found in quarantine.violations_of(row)],
             judged_at=DateTime(row.judged_at_us),
             changed_at=DateTime(row.changed_at_us),
         )
 
-    @field("The event; null once the log has dropped it.")
+    @field("The event; null once the log has dropped it. A record that is no event is shown as one without data.")
     async def event(self, info: Asked) -> Event | None:
         record = await info.context.do.quarantine.record(info.context.caller, self.row)
         return None if record is None else Event.of(record, info.context.do.log_id)

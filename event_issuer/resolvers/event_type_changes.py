@@ -13,6 +13,7 @@ from typing import Final
 from event_issuer.db.event_types import CurrentEventType, Decision
 from event_issuer.domain.access import Audience
 from event_issuer.domain.errors import BadInput, Conflict
+from event_issuer.domain.events import read_attributes
 from event_issuer.domain.time import Instant, to_rfc3339
 from event_issuer.resolvers.subscription_changes import UNSET, Maybe, Unset, Value
 
@@ -29,8 +30,8 @@ _URL = re.compile(r"https?://[A-Za-z0-9\-._~:/?#\[\]@!$&'()*+,;=%]+")
 
 @dataclass(frozen=True, slots=True)
 class EventTypeChange:
-    """None takes the server's default for a retention, and unsets `sunset_at` and `migration_url`; elsewhere it leaves
-    the field as it is."""
+    """None takes the server's default for a retention, and unsets `sunset_at`, `migration_url` and `plain_json_source`;
+    elsewhere it leaves the field as it is."""
 
     description: str | None = None
     audience: Audience | None = None
@@ -41,6 +42,7 @@ class EventTypeChange:
     migration_url: Maybe[str] = UNSET
     retention_s: Maybe[int] = UNSET
     retention_bytes: Maybe[int] = UNSET
+    plain_json_source: Maybe[str] = UNSET
 
 
 def decide_change(change: EventTypeChange, now: Instant) -> Decision:
@@ -49,6 +51,7 @@ def decide_change(change: EventTypeChange, now: Instant) -> Decision:
         check_description(change.description)
     check_retention(_given(change.retention_s), _given(change.retention_bytes))
     _check_migration_url(_given(change.migration_url))
+    check_plain_json_source(_given(change.plain_json_source))
     if isinstance(change.sunset_at, int) and change.sunset_at <= now:
         raise BadInput(f"A sunset is in the future, not at {to_rfc3339(change.sunset_at)}.")
 
@@ -60,9 +63,12 @@ def decide_change(change: EventTypeChange, now: Instant) -> Decision:
             "validation": change.validation,
         }
         columns = {name: value for name, value in wishes.items() if value is not None}
-        for name, value in (("retention_s", change.retention_s), ("retention_bytes", change.retention_bytes)):
-            if value is not UNSET:
-                columns[name] = value
+        settable: tuple[tuple[str, object], ...] = (
+            ("retention_s", change.retention_s),
+            ("retention_bytes", change.retention_bytes),
+            ("plain_json_source", change.plain_json_source),
+        )
+        columns |= {name: value for name, value in settable if value is not UNSET}
         columns |= _deprecation(change, current, now)
         return {name: value for name, value in columns.items() if getattr(current, name) != value}
 
@@ -104,6 +110,14 @@ def check_retention(seconds: int | None, bytes_: int | None) -> None:
         raise BadInput(f"retentionSeconds is {RETENTION_MIN_S} to {RETENTION_MAX_S}, not {seconds}.")
     if bytes_ is not None and not 1 <= bytes_ <= RETENTION_BYTES_MAX:
         raise BadInput(f"retentionBytes, of one partition, is 1 to {RETENTION_BYTES_MAX}, not {bytes_}.")
+
+
+def check_plain_json_source(source: str | None) -> None:
+    if source is None:
+        return
+    _, wrong = read_attributes({"specversion": "1.0", "id": "1", "type": "a.b", "source": source})
+    if wrong:
+        raise BadInput(f"plainJsonSource becomes the source of events: {wrong[0].message}")
 
 
 def _check_migration_url(url: str | None) -> None:

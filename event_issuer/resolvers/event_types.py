@@ -39,6 +39,7 @@ from event_issuer.eventlog.protocol import EventLog, TypeStorage
 from event_issuer.resolvers.event_type_changes import (
     EventTypeChange,
     check_description,
+    check_plain_json_source,
     check_retention,
     decide_change,
 )
@@ -67,6 +68,7 @@ class EventTypeSpec:
     compacts: bool = False
     retention_s: int | None = None
     retention_bytes: int | None = None
+    plain_json_source: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,6 +287,7 @@ def _check(spec: EventTypeSpec, limits: EventTypeLimits) -> None:
     if not 1 <= spec.partitions <= limits.partitions_max:
         raise BadInput(f"An event type has 1 to {limits.partitions_max} partitions, not {spec.partitions}.")
     check_retention(spec.retention_s, spec.retention_bytes)
+    check_plain_json_source(spec.plain_json_source)
 
 
 def _new(caller: Caller, spec: EventTypeSpec) -> sql.NewEventType:
@@ -302,6 +305,7 @@ def _new(caller: Caller, spec: EventTypeSpec) -> sql.NewEventType:
         example=None if spec.example is None else as_text(spec.example),
         retention_s=spec.retention_s,
         retention_bytes=spec.retention_bytes,
+        plain_json_source=spec.plain_json_source,
     )
 
 

@@ -166,6 +166,7 @@ class Explaining:
             found.facts,
             recorded_at=record.recorded_at,
             standing=None if record.verdict is None else record.verdict.standing,
+            unreadable=None if record.unreadable is None else record.unreadable.reason,
             head=head,
             filtered_by=await self._why_filtered(row, entry, record),
         )

@@ -1,7 +1,8 @@
 """Events that reached the log from outside the API and break their contract: what they are, and what becomes of them.
 
 Those whose types enforce the contract are dead letters and stay so; the others are held until they are released, once
-their contract takes them, or discarded. Whoever manages the event type decides.
+their contract takes them, or discarded. Beside them stand records that are no events, which nothing can release.
+Whoever manages the event type decides.
 """
 
 from collections.abc import Sequence
@@ -18,7 +19,7 @@ from event_issuer.db.database import Database
 from event_issuer.db.tables import VerdictRow
 from event_issuer.db.work import Work
 from event_issuer.domain.access import Action, Caller
-from event_issuer.domain.errors import BadInput, NotFound, Violation
+from event_issuer.domain.errors import BadInput, Conflict, NotFound, Violation
 from event_issuer.domain.paging import PageRequest, Slice
 from event_issuer.domain.time import Clock
 from event_issuer.eventlog.protocol import EventLog, LogRecord
@@ -76,15 +77,18 @@ class Quarantine:
     async def release(self, caller: Caller, selection: Selection) -> Decided:
         """Offers each to its lanes, as parked and due now, if the contract that holds now takes it.
 
-        Raises NotFound, Forbidden, BadInput for too many ids, and Unavailable.
+        Raises NotFound, Forbidden, BadInput for too many ids, Conflict where one of these is no event, and Unavailable.
         """
         entry = await self._authorised(caller, selection.event_type)
         released, broken = 0, []
-        for row in await self._held(entry, selection):
+        rows = await self._held(entry, selection)
+        if selection.ids is not None:
+            await self._refuse_unreadable(rows)
+        for row in rows:
             record = await record_at(self._log, row.partition_id, row.log_offset)
             if record is None:  # retention was quicker
                 continue
-            if self._judge.violations(entry, record.event):
+            if record.unreadable is not None or self._judge.violations(entry, record.event):
                 broken.append(row)
                 continue
             work = sql.release(row.id, record.event.partitionkey, self._clock())
@@ -113,6 +117,18 @@ class Quarantine:
             raise BadInput(f"Select at most {SELECTED_MAX} events at a time, not {len(selection.ids)}.")
         return await sql.held(entry.id, selection.ids, SELECTED_MAX)
 
+    async def _refuse_unreadable(self, rows: Sequence[VerdictRow]) -> None:
+        """A record that could not be read when it was judged may be an event now: by a rule that its type has since."""
+        for row in rows:
+            if reason_of(row) is None:
+                continue
+            record = await record_at(self._log, row.partition_id, row.log_offset)
+            if record is not None and record.unreadable is not None:
+                raise Conflict(
+                    f"The record at offset {row.log_offset} cannot be released, for it is no event that could be "
+                    f"delivered ({record.unreadable.reason}): {record.unreadable.violations[0].message} Discard it."
+                )
+
     async def _decide(self, caller: Caller, action: str, verdict_id: int, work: Work[bool]) -> bool:
         def deciding() -> Work[bool]:
             is_decided = yield from work
@@ -126,6 +142,11 @@ class Quarantine:
 
 def violations_of(row: VerdictRow) -> list[Violation]:
     return sql.violations_in(row.violations)
+
+
+def reason_of(row: VerdictRow) -> str | None:
+    """Why the record is no event; None where it is one."""
+    return row.unreadable
 
 
 def _may_decide(caller: Caller, name: str, owner_tenant_id: int) -> bool:

@@ -51,6 +51,11 @@ class Metrics:
         self.duplicates = self._counter("events_duplicate", "Events that the log had already.")
         self.refused = self._counter("events_refused", "Events that were refused, by the code of the refusal.", "code")
         self.unknown = self._counter("events_outcome_unknown", "Events that the log may have taken, or not.")
+        self.quarantined = self._counter(
+            "events_quarantined",
+            "Records from outside the API that are withheld, by what is wrong with them.",
+            "reason",
+        )
         self.append_records = Histogram(
             self.registry, "event_issuer_append_records", "Events that share one commit to the log.", BATCH_BOUNDS
         )

@@ -15,7 +15,7 @@ from tests.egress.receiver import Receivers
 
 UPDATE = """mutation ($input: UpdateEventTypeInput!) { updateEventType(input: $input) { eventType {
   description audience compatibility validation status sunsetAt deprecatedAt migrationUrl
-  retentionSeconds retentionBytes } } }"""
+  retentionSeconds retentionBytes plainJsonSource } } }"""
 AUDIT = "SELECT detail FROM audit_entries WHERE action = 'update' AND object_kind = 'event type' ORDER BY id"
 AS_MADE = {
     "description": "Trains that arrived.",
@@ -28,6 +28,7 @@ AS_MADE = {
     "migrationUrl": None,
     "retentionSeconds": None,
     "retentionBytes": None,
+    "plainJsonSource": None,
 }
 SUNSET = "2099-12-31T23:59:59Z"
 MIGRATION = "https://example.com/trains#v2"
@@ -56,6 +57,7 @@ async def event_type(operator: Partner) -> Any:
         ({"validation": "OFF"}, {"validation": "OFF"}),
         ({"retentionSeconds": 3600}, {"retention_s": 3600}),
         ({"retentionBytes": 1_000_000}, {"retention_bytes": 1_000_000}),
+        ({"plainJsonSource": "//kafka/trains"}, {"plain_json_source": "//kafka/trains"}),
     ],
 )
 async def test_each_field_is_changed_by_itself(
@@ -76,6 +78,12 @@ async def test_null_takes_the_default_retention(operator: Partner) -> None:
     await update(operator, retentionSeconds=3600, retentionBytes=1000)
     assert await update(operator, retentionSeconds=None) == AS_MADE | {"retentionBytes": 1000}
     assert await update(operator, retentionBytes=None) == AS_MADE
+
+
+async def test_null_unsets_the_source_of_plain_json(operator: Partner) -> None:
+    assert await update(operator, plainJsonSource="/trains") == AS_MADE | {"plainJsonSource": "/trains"}
+    assert await update(operator, audience="OPEN") == AS_MADE | {"plainJsonSource": "/trains", "audience": "OPEN"}
+    assert await update(operator, audience="GRANTED", plainJsonSource=None) == AS_MADE
 
 
 async def test_a_type_is_deprecated_and_taken_back(operator: Partner, issuer: Issuer) -> None:
@@ -112,6 +120,13 @@ async def test_a_type_is_deprecated_and_taken_back(operator: Partner, issuer: Is
             "BAD_USER_INPUT",
             f"retentionBytes, of one partition, is 1 to {2**50}, not {2**51}.",
         ),
+        (
+            {"plainJsonSource": ""},
+            "BAD_USER_INPUT",
+            "plainJsonSource becomes the source of events: source is",
+        ),
+        ({"plainJsonSource": "a b"}, "BAD_USER_INPUT", "source is a non-empty URI-reference"),
+        ({"plainJsonSource": "/" + "a" * 2048}, "BAD_USER_INPUT", "at most 2048 are allowed"),
         ({"sunsetAt": SUNSET}, "BAD_USER_INPUT", "Only a DEPRECATED event type has a sunset"),
         ({"migrationUrl": MIGRATION}, "BAD_USER_INPUT", "Only a DEPRECATED event type has a sunset"),
         ({"status": "ACTIVE", "sunsetAt": SUNSET}, "BAD_USER_INPUT", "Only a DEPRECATED event type"),

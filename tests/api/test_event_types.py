@@ -11,7 +11,7 @@ from tests.api.partners import CREATE_TYPE, SCHEMA, TYPE, Partner, Partners, Ref
 
 READ = """query ($name: String!) { eventType(name: $name) {
   id name description audience compatibility validation partitions status sunsetAt owner { name }
-  retentionSeconds retentionBytes
+  retentionSeconds retentionBytes plainJsonSource
   latestSchema { id version definition dataschema example } schemas { nodes { version } } } }"""
 LIST = """query ($first: Int, $after: String, $last: Int, $before: String, $prefix: String) {
   eventTypes(first: $first, after: $after, last: $last, before: $before, filter: {namePrefix: $prefix}) {
@@ -26,7 +26,9 @@ async def names(partner: Partner, **arguments: object) -> list[str]:
 
 async def test_a_type_is_made_and_read(operator: Partner) -> None:
     example = {"train": "12", "delay": 3}
-    made = await operator.create_type(example=example, partitions=3, audience="OPEN", retentionSeconds=3600)
+    made = await operator.create_type(
+        example=example, partitions=3, audience="OPEN", retentionSeconds=3600, plainJsonSource="//kafka/trains"
+    )
     assert (made["name"], made["audience"], made["partitions"], made["owner"]["name"]) == (TYPE, "OPEN", 3, "banenor")
     read = (await operator.ask(READ, name=TYPE))["eventType"]
     schema = read.pop("latestSchema")
@@ -43,6 +45,7 @@ async def test_a_type_is_made_and_read(operator: Partner) -> None:
         "owner": {"name": "banenor"},
         "retentionSeconds": 3600,
         "retentionBytes": None,
+        "plainJsonSource": "//kafka/trains",
         "schemas": {"nodes": [{"version": 1}]},
     }
     assert schema["version"] == 1

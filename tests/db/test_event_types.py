@@ -52,6 +52,7 @@ async def test_a_new_type_has_its_schema_and_its_empty_partitions(database: Data
         "compacts": False,
         "deprecated_at_us": None,
         "migration_url": None,
+        "plain_json_source": None,
     }
     same = await by_id(event_type_id)
     assert same is not None
@@ -105,6 +106,7 @@ async def test_an_altered_type_is_announced(database: Database) -> None:
             migration_url=None,
             retention_s=None,
             retention_bytes=None,
+            plain_json_source=None,
         )
     ]
     assert await select(database, "SELECT status, sunset_at_us FROM event_types") == [("DEPRECATED", NOW + 9)]

@@ -149,6 +149,14 @@ BINARY_ROWS = [
         None,
         ("ce_Ext", b"x"),
     ),
+    binary(
+        "kafka 3.2.3",
+        "in UTF-8, unlike this one as Python can hold it",
+        Bad(Reason.ATTRIBUTE_NAME, "/\\udcff", "no attribute name"),
+        None,
+        ("ce_\udcff", b"x"),
+    ),
+    binary("kafka 3.2.3", "unlike this one, which is no attribute's", Event(), None, ("\udcff", b"x")),
     binary("kafka 3.2.3.1", "at least one", Bad(Reason.ATTRIBUTE_NAME, "/", "no attribute name"), None, ("ce_", b"x")),
     binary(
         "kafka 3.2.3.1",
@@ -195,7 +203,8 @@ BINARY_ROWS = [
         b"",
         content_type="text/plain",
     ),
-    binary("kafka 3.2.2", "but no JSON", Bad(Reason.DATA, "/data", "not JSON"), b""),
+    binary("kafka 3.2.2", "but where it would be JSON: then it is none", Event(), b""),
+    binary("kafka 3.2.2", "said or not", Event({"datacontenttype": JSON}), b"", content_type=JSON),
     binary(
         "kafka 3.2.2",
         "bytes of another type are not read",

@@ -20,6 +20,7 @@ from event_issuer.domain.explaining import (
     explain,
 )
 from event_issuer.domain.subscriptions import Status
+from event_issuer.domain.unreadable import UnreadableReason
 from event_issuer.domain.verdicts import Standing
 
 PAGE = (Path(__file__).parents[2] / "docs" / "explaining.md").read_text("utf-8")
@@ -94,6 +95,10 @@ CASES: list[tuple[Facts, V, bool, str, Obstacle | None]] = [
     (
         replace(SETTLED, standing=Standing.DISCARDED),
         *(V.QUARANTINED, True, "It broke its contract, and was discarded from quarantine.", None),
+    ),
+    (
+        replace(PENDING, standing=Standing.HELD, unreadable=UnreadableReason.DATA),
+        *(V.QUARANTINED, True, "Its record is no event that could be delivered (DATA), and is passed.", None),
     ),
     (replace(PENDING, standing=Standing.RELEASED, status=Status.RUNNING), V.PENDING, True, "", TURN),
     (

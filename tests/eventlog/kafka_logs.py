@@ -5,11 +5,17 @@ from contextlib import AsyncExitStack
 
 from event_issuer.db.database import Database
 from event_issuer.db.work import Statement
+from event_issuer.domain.kafka_binding import DATA_BYTES_MAX, RecordRules
 from event_issuer.eventlog.kafka.connection import KafkaConnection
 from event_issuer.eventlog.kafka.log import KafkaLog, open_kafka_log
 from event_issuer.eventlog.kafka.topics import TopicRules
 from event_issuer.eventlog.protocol import EventLog, TypeStorage
 from tests.eventlog.logs import CACHE_BYTES, Logs, running
+
+
+async def record_rules(_: int) -> RecordRules:
+    """The tests' records are all of this type."""
+    return RecordRules("train.arrived", None, DATA_BYTES_MAX)
 
 
 class KafkaLogs(Logs):
@@ -42,6 +48,8 @@ class KafkaLogs(Logs):
         return await self.open_kafka(database)
 
     async def open_kafka(self, database: Database) -> KafkaLog:
-        log = await open_kafka_log(database, self.connection, self.rules, self.clock, cache_bytes_max=CACHE_BYTES)
+        log = await open_kafka_log(
+            database, self.connection, self.rules, self.clock, record_rules, cache_bytes_max=CACHE_BYTES
+        )
         self._stack.push_async_callback(log.close)
         return await self._stack.enter_async_context(running(log))

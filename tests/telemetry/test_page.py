@@ -37,4 +37,4 @@ async def test_the_page_lists_what_is_registered(tmp_path: Path, listed: list[tu
 
 def test_labels_that_are_listed_are_those_that_are_bounded(listed: list[tuple[str, ...]]) -> None:
     labels = {label for _, _, labels, _ in listed for label in re.findall(r"`(\w+)`", labels)}
-    assert labels == {"event_type", "code", "outcome", "method", "route", "status", "version"}
+    assert labels == {"event_type", "code", "reason", "outcome", "method", "route", "status", "version"}

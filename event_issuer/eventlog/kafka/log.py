@@ -28,7 +28,7 @@ from event_issuer.eventlog.groups import GroupCommit
 from event_issuer.eventlog.kafka.appending import MS_US, Appender
 from event_issuer.eventlog.kafka.client import EARLIEST, LATEST, KafkaClient
 from event_issuer.eventlog.kafka.connection import KafkaConnection
-from event_issuer.eventlog.kafka.loading import Loader
+from event_issuer.eventlog.kafka.loading import Loader, RulesOf
 from event_issuer.eventlog.kafka.places import Places
 from event_issuer.eventlog.kafka.producer import Producer
 from event_issuer.eventlog.kafka.topics import TopicRules, Topics
@@ -57,6 +57,7 @@ class KafkaLog:
         client: KafkaClient,
         topics: Topics,
         clock: Clock,
+        record_rules: RulesOf,
         log_id: str,
         *,
         timeout_s: float,
@@ -71,7 +72,7 @@ class KafkaLog:
         self._places = Places(database, topics.rules)
         producer = Producer(client, timeout_s)
         self._appender = Appender(database, producer, self._places, self._identities, clock, self._publish)
-        self._loader = Loader(client, self._places, judge)
+        self._loader = Loader(client, self._places, record_rules, judge)
         self._groups = GroupCommit(self._append_now)
         self._listeners: list[HeadListener] = []
         self._pages = PageCache(self._load, clock, self._announce, bytes_max=cache_bytes_max)
@@ -276,6 +277,7 @@ async def open_kafka_log(
     connection: KafkaConnection,
     rules: TopicRules,
     clock: Clock,
+    record_rules: RulesOf,
     *,
     cache_bytes_max: int,
     judge: Judge | None = None,
@@ -300,6 +302,7 @@ async def open_kafka_log(
         client,
         Topics(client, rules, connection.timeout_s),
         clock,
+        record_rules,
         log_id,
         timeout_s=connection.timeout_s,
         cache_bytes_max=cache_bytes_max,
