@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.partitioner import DefaultPartitioner
@@ -208,3 +208,64 @@ async def test_partitions_that_somebody_adds_are_taken_over(
     assert (await operator.ask("query ($n: String!) { eventType(name: $n) { partitions } }", n=TYPE)) == {
         "eventType": {"partitions": 3}
     }
+
+
+@once
+async def test_what_others_write_is_delivered_and_what_is_no_event_is_passed(
+    operator: Partner, receivers: Receivers, kafka_address: str, prefix: str
+) -> None:
+    receiver = await receivers(TAKES)
+    await operator.create_type(plainJsonSource="/elsewhere")
+    subscribed = await operator.subscribe(receiver.url, verification="NONE")
+    ours = {"ce_specversion": "1.0", "ce_id": "theirs", "ce_source": "/another", "ce_type": TYPE}
+    data = b'{"train":"1"}'
+    written: list[tuple[bytes | None, dict[str, str]]] = [
+        (data, ours),
+        (b"\x00\x01", {}),  # no JSON
+        (data, ours | {"ce_specversion": "0.3"}),
+        (b'{"train":NaN}', {}),
+        (b'{"train":7}', ours | {"ce_id": "broken"}),  # against its contract
+        (None, {}),  # a tombstone
+        (data, {}),
+    ]
+    producer = AIOKafkaProducer(bootstrap_servers=kafka_address)
+    await producer.start()
+    for value, headers in written:
+        encoded = [(name, text.encode()) for name, text in headers.items()]
+        await producer.send_and_wait(prefix + TYPE, value, key=b"k", headers=encoded)
+    await producer.stop()
+    await operator.produce(event("last", partitionkey="k"))
+    await receiver.asked(3)
+    got = [(header(request, "ce-id"), header(request, "ce-source")) for request in receiver.requests]
+    assert got == [
+        ("theirs", "/another"),
+        (f"{prefix}{TYPE}-0-6", "/elsewhere"),
+        ("last", "/banenor/tests"),
+    ]
+    assert {header(request, "ce-partitionkey") for request in receiver.requests} == {"k"}
+    lag = (await settled(operator, subscribed["webhookSubscription"]["id"]))["lag"]
+    assert (lag["events"], lag["parked"], lag["deadLettered"]) == (0, 0, 0)
+
+
+@once
+async def test_a_foreign_transaction_counts_when_it_is_committed(
+    operator: Partner, receivers: Receivers, kafka_address: str, prefix: str
+) -> None:
+    receiver = await receivers(TAKES)
+    await operator.create_type(plainJsonSource="/elsewhere")
+    subscribed = await operator.subscribe(receiver.url, verification="NONE")
+    producer = AIOKafkaProducer(bootstrap_servers=kafka_address, transactional_id=prefix)
+    await producer.start()
+    for train, is_committed in ((b"1", True), (b"2", False), (b"3", True)):
+        await producer.begin_transaction()
+        await producer.send_and_wait(prefix + TYPE, b'{"train":"%s"}' % train)
+        await (producer.commit_transaction() if is_committed else producer.abort_transaction())
+    await producer.stop()
+    await operator.produce(event("last"))
+    await receiver.asked(3)
+    assert [header(request, "ce-id") for request in receiver.requests] == [
+        f"{prefix}{TYPE}-0-0",
+        f"{prefix}{TYPE}-0-4",
+        "last",
+    ]
+    assert (await settled(operator, subscribed["webhookSubscription"]["id"]))["lag"]["events"] == 0
