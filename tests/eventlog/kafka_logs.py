@@ -4,7 +4,7 @@ import uuid
 from contextlib import AsyncExitStack
 
 from event_issuer.db.database import Database
-from event_issuer.db.work import Statement
+from event_issuer.db.event_types import partition_type
 from event_issuer.domain.kafka_binding import DATA_BYTES_MAX, RecordRules
 from event_issuer.eventlog.kafka.connection import KafkaConnection
 from event_issuer.eventlog.kafka.log import KafkaLog, open_kafka_log
@@ -29,15 +29,15 @@ class KafkaLogs(Logs):
 
     async def partitions(self, number: int) -> list[int]:
         ids = await super().partitions(number)
-        rows = await self._database.read(
-            Statement(
-                "SELECT name FROM event_types JOIN partitions ON event_type_id = event_types.id "
-                "WHERE partitions.id = $1",
-                (ids[0],),
-            )
-        )
-        await self.log.prepare(TypeStorage(rows[0][0], number))
+        await self.log.prepare(TypeStorage(await self._type_of(ids[0]), number))
         return ids
+
+    async def topic_of(self, partition_id: int) -> str:
+        return self.rules.topic_of(await self._type_of(partition_id))
+
+    async def _type_of(self, partition_id: int) -> str:
+        rows = await self.database.read(partition_type(partition_id))
+        return str(rows[0][0])
 
     @property
     def kafka(self) -> KafkaLog:

@@ -36,12 +36,12 @@ class Logs:
     """A log that runs, the partitions it has, and other processes' logs over the same partitions."""
 
     def __init__(self, database: Database, url: str, stack: AsyncExitStack) -> None:
-        self._database, self._url, self._stack = database, url, stack
+        self.database, self._url, self._stack = database, url, stack
         self.clock = Clock()
         self.log: EventLog
 
     async def partitions(self, number: int) -> list[int]:
-        return await add_partitions(self._database, number)
+        return await add_partitions(self.database, number)
 
     async def partition(self) -> int:
         (partition_id,) = await self.partitions(1)

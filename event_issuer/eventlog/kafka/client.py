@@ -32,6 +32,7 @@ ALL_REPLICAS: Final = -1
 NO_TIMEOUT_MS: Final = 2**31 - 1
 READING: Final = "reading"  # connections of their own, so that no append waits behind a page
 ATTEMPTS: Final = 4  # at a question whose answer is that the leader is elsewhere
+ATTEMPTS_FOR_SOME: Final = 2  # where the others shall not wait for those that have no leader
 PAUSE_S: Final = 0.1
 
 
@@ -164,8 +165,11 @@ class KafkaClient:
             raise away(problem)
         return answer.producer_id, answer.producer_epoch
 
-    async def offsets(self, times_ms: Mapping[Place, int]) -> dict[Place, int]:
-        """The first offset at or after each time; -1 where there is none. `EARLIEST` and `LATEST` are times, too."""
+    async def offsets(self, times_ms: Mapping[Place, int], *, all_of_them: bool = True) -> dict[Place, int]:
+        """The first offset at or after each time; -1 where there is none. `EARLIEST` and `LATEST` are times, too.
+
+        Places that give no answer are left out, if not all of them must; not if none gives one.
+        """
 
         async def ask(node: int, places: list[Place]) -> dict[Place, tuple[int, int]]:
             topics: dict[str, list[tuple[int, int]]] = defaultdict(list)
@@ -178,7 +182,7 @@ class KafkaClient:
                 for number, error, _, offset in partitions
             }
 
-        return await self._of_leaders(list(times_ms), ask)
+        return await self._of_leaders(list(times_ms), ask, all_of_them=all_of_them)
 
     async def fetch(self, place: Place, offset: int, bytes_max: int) -> Fetched:
         """What the partition has from `offset` on, up to about `bytes_max`, at once. One batch at least, if there is
@@ -219,12 +223,16 @@ class KafkaClient:
             raise away(problem) from None
 
     async def _of_leaders(
-        self, places: Sequence[Place], ask: Callable[[int, list[Place]], Awaitable[dict[Place, tuple[int, Any]]]]
+        self,
+        places: Sequence[Place],
+        ask: Callable[[int, list[Place]], Awaitable[dict[Place, tuple[int, Any]]]],
+        *,
+        all_of_them: bool = True,
     ) -> dict[Place, Any]:
         """Asks each place's leader, again where another one leads by now."""
         found: dict[Place, Any] = {}
         waiting, problem = list(places), None
-        for attempt in range(ATTEMPTS):
+        for attempt in range(ATTEMPTS if all_of_them else ATTEMPTS_FOR_SOME):
             if attempt:
                 await asyncio.sleep(PAUSE_S)
             by, _ = await self.leaders(waiting, anew=attempt > 0)
@@ -238,7 +246,7 @@ class KafkaClient:
                 for place, (error, value) in answer.items():
                     if not error:
                         found[place] = value
-                    elif (raised := for_code(error)()).retriable:
+                    elif (raised := for_code(error)()).retriable or not all_of_them:
                         problem = raised
                     else:
                         raise away(raised)
@@ -247,6 +255,8 @@ class KafkaClient:
                 return found
             if not await self.is_reachable():
                 break
+        if found and not all_of_them:
+            return found
         if problem is not None:
             raise away(problem)
         raise Unavailable(f"Kafka has no topic {waiting[0].topic} with a partition {waiting[0].number} now.")

@@ -8,7 +8,8 @@ from event_issuer.domain.kafka_binding import RecordRules
 from event_issuer.eventlog.kafka.client import Fetched, KafkaClient
 from event_issuer.eventlog.kafka.places import Places
 from event_issuer.eventlog.outsiders import judge_outsiders, records_of
-from event_issuer.eventlog.protocol import Bounds, Judge, LogRecord
+from event_issuer.eventlog.pages import Loaded
+from event_issuer.eventlog.protocol import Bounds, Judge
 
 FETCH_BYTES: Final = 1024 * 1024  # a batch of the size that brokers take comes whole
 AHEAD_MAX: Final = 16  # partitions of which the rest of a fetch is kept: some 16 MiB
@@ -25,10 +26,11 @@ class Loader:
         self._client, self._places, self._rules_of, self._judge = client, places, rules_of, judge
         self._ahead: OrderedDict[int, Fetched] = OrderedDict()
 
-    async def load(
-        self, partition_id: int, offset: int, before_offset: int
-    ) -> tuple[list[LogRecord], int, Bounds] | None:
-        """Records from `offset` on, where they end, and the partition's bounds; None where it has no such offset."""
+    async def load(self, partition_id: int, offset: int, before_offset: int) -> Loaded | None:
+        """Records from `offset` on; None where the partition has no such offset.
+
+        What lies behind the beginning of a transaction that is still open is held back, ours too.
+        """
         fetched = self._ahead.pop(partition_id, None)
         if fetched is None or not fetched.records or fetched.records[0].offset > offset:
             fetched = await self._client.fetch(await self._places.of(partition_id), offset, FETCH_BYTES)
@@ -39,7 +41,9 @@ class Loader:
         records = records_of(partition_id, page, await self._rules_of(partition_id))
         if self._judge is not None:
             await judge_outsiders(partition_id, records, self._judge)
-        return records, min(fetched.end, before_offset), Bounds(fetched.first, fetched.head, fetched.first)
+        bounds = Bounds(fetched.first, fetched.head, fetched.first)
+        holds_back = fetched.end == offset and not fetched.records
+        return Loaded(records, min(fetched.end, before_offset), bounds, holds_back)
 
     def forget(self, partition_id: int) -> None:
         self._ahead.pop(partition_id, None)

@@ -6,7 +6,7 @@ everything is refused at once; one look a second tells when it is back.
 
 import asyncio
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from time import monotonic
 from typing import Final
@@ -149,26 +149,33 @@ class KafkaLog:
         return self._pages.head(partition_id)
 
     async def bounds(self, partition_ids: Sequence[int]) -> dict[int, Bounds]:
+        return await self._bounds(partition_ids, all_of_them=True)
+
+    async def _bounds(self, partition_ids: Sequence[int], *, all_of_them: bool) -> dict[int, Bounds]:
         await self.answers()
         places = await self._places.known(partition_ids)
         if not places:
             return {}
         try:
             first, head = await asyncio.gather(
-                self._client.offsets(dict.fromkeys(places.values(), EARLIEST)),
-                self._client.offsets(dict.fromkeys(places.values(), LATEST)),
+                self._client.offsets(dict.fromkeys(places.values(), EARLIEST), all_of_them=all_of_them),
+                self._client.offsets(dict.fromkeys(places.values(), LATEST), all_of_them=all_of_them),
             )
         except Unavailable:
             self._suspected.set()
             raise
-        return {id_: Bounds(first[at], max(head[at], first[at]), first[at]) for id_, at in places.items()}
+        seen = {id_: at for id_, at in places.items() if at in first and at in head}
+        return {id_: Bounds(first[at], max(head[at], first[at]), first[at]) for id_, at in seen.items()}
 
     async def notice(self, partition_ids: Sequence[int]) -> int:
-        found = await self.bounds(partition_ids)
+        """A partition that has no leader, or no topic any more, hides no other."""
+        found = await self._bounds(partition_ids, all_of_them=False)
         return sum(self._pages.notice(partition_id, bounds) for partition_id, bounds in found.items())
 
     async def note_heads(self, partition_ids: Sequence[int]) -> None:
-        found = await self.bounds(partition_ids)
+        await self._mirror(await self.bounds(partition_ids))
+
+    async def _mirror(self, found: Mapping[int, Bounds]) -> None:
         heads = [(id_, bounds.first, bounds.next) for id_, bounds in found.items()]
         if heads:
             await self._database.run(sql.mirror(self._database.dialect, heads))
@@ -196,7 +203,7 @@ class KafkaLog:
             raise
         if found is None:
             return Loaded([], offset, (await self.bounds([partition_id]))[partition_id])
-        return Loaded(*found)
+        return found
 
     async def prepare(self, storage: TypeStorage) -> int:
         await self.answers()
@@ -239,7 +246,7 @@ class KafkaLog:
         try:
             if self._moved:
                 moved, self._moved = self._moved, set()
-                await self.note_heads(sorted(moved))
+                await self._mirror(await self._bounds(sorted(moved), all_of_them=False))
             if monotonic() - self._reconciled_s >= RECONCILE_S:
                 await self.reconcile()
                 self._reconciled_s = monotonic()
