@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.kafka.apache import ApacheKafka, NoKafka
-from tests.kafka.kinds import new_broker
+from tests.kafka.kinds import is_apache, new_broker
+from tests.kafka.process import Broker, NoKafka
 from tests.kafka.shared import shared_broker
 
 
@@ -27,8 +27,15 @@ def kafka_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         pytest.skip(f"no Kafka: {problem}")
 
 
+@pytest.fixture
+def apache_only() -> None:
+    """For a test of what only the real thing does."""
+    if not is_apache():
+        pytest.skip("Apache Kafka alone keeps what it has when it is killed, and refuses topics that are gone")
+
+
 @pytest.fixture(scope="module")
-def own_kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApacheKafka]:
+def own_kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
     """A broker that the tests of one module may stop, kill and freeze; they leave it running."""
     folder: Path = tmp_path_factory.mktemp("kafka")
     try:

@@ -1,6 +1,6 @@
 """Fixtures that all tests may ask for."""
 
-from tests.brokers import kafka_address, own_kafka
+from tests.brokers import apache_only, kafka_address, own_kafka
 from tests.stores import (
     database,
     database_url,
@@ -12,6 +12,7 @@ from tests.stores import (
 )
 
 __all__ = [
+    "apache_only",
     "database",
     "database_url",
     "empty_database_url",

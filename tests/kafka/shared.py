@@ -13,8 +13,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.kafka.apache import NoKafka
 from tests.kafka.kinds import new_broker
+from tests.kafka.process import NoKafka
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.kafka.apache import NoKafka
+from tests.kafka.process import NoKafka
 from tests.kafka.shared import shared_broker
 
 

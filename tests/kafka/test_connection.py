@@ -21,8 +21,8 @@ from event_issuer.eventlog.kafka.connection import parse_servers
 from event_issuer.eventlog.kafka.topics import TopicRules
 from event_issuer.eventlog.protocol import TypeStorage
 from event_issuer.settings import load_settings
-from tests.kafka.apache import ApacheKafka, NoKafka, free_port
-from tests.kafka.kinds import new_broker
+from tests.kafka.apache import ApacheKafka, missing_tools
+from tests.kafka.process import NoKafka, free_port
 
 _BEARER = "org.apache.kafka.common.security.oauthbearer"
 
@@ -90,13 +90,12 @@ def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[ApacheKa
     certificate, key = self_signed()
     (folder / "authority.pem").write_bytes(certificate)
     (folder / "broker.pem").write_bytes(key + certificate)
-    try:
-        broker = new_broker(folder / "broker")
-    except NoKafka as problem:
-        pytest.skip(f"no Kafka: {problem}")
+    if missing_tools():
+        pytest.skip(f"no Apache Kafka without {' and '.join(missing_tools())}")
     address = f"127.0.0.1:{free_port()}"
-    broker.settings = _secured(broker, address, folder / "broker.pem")
     try:
+        broker = ApacheKafka(folder / "broker")
+        broker.settings = _secured(broker, address, folder / "broker.pem")
         broker.start()
     except NoKafka as problem:
         pytest.skip(f"no Kafka: {problem}")

@@ -71,6 +71,7 @@ async def test_an_event_that_kafka_does_not_take_is_refused_alone(logs: KafkaLog
     assert await ids(await logs.another(), there) == [str(n) for n in range(6)]
 
 
+@pytest.mark.usefixtures("apache_only")
 async def test_a_topic_that_is_gone_hides_no_other(logs: KafkaLogs) -> None:
     log = logs.kafka
     gone, here = await logs.partition(), await logs.partition()

@@ -26,7 +26,7 @@ from tests.api.webhooks import TAKES, header
 from tests.egress.receiver import Receivers
 from tests.eventlog.kafka_logs import KafkaLogs
 from tests.eventlog.records import ids, record
-from tests.kafka.apache import ApacheKafka
+from tests.kafka.process import Broker
 
 TIMEOUT_S = 1.5
 QUICK_S = 1.0  # for an answer that needs nobody's patience
@@ -35,7 +35,7 @@ pytestmark = pytest.mark.parametrize("store", ["sqlite"], indirect=True)
 
 
 @pytest.fixture
-async def logs(database_url: str, own_kafka: ApacheKafka) -> AsyncIterator[KafkaLogs]:
+async def logs(database_url: str, own_kafka: Broker) -> AsyncIterator[KafkaLogs]:
     database = await open_database(database_url)
     async with AsyncExitStack() as stack:
         stack.push_async_callback(database.close)
@@ -56,7 +56,7 @@ async def back(log: KafkaLog) -> None:
         return
 
 
-async def test_a_broker_that_is_stopped(logs: KafkaLogs, own_kafka: ApacheKafka) -> None:
+async def test_a_broker_that_is_stopped(logs: KafkaLogs, own_kafka: Broker) -> None:
     log = logs.kafka
     partition_id = await logs.partition()
     assert [one.offset for one in await log.append([record(partition_id, "a")])] == [0]
@@ -79,7 +79,7 @@ async def test_a_broker_that_is_stopped(logs: KafkaLogs, own_kafka: ApacheKafka)
     assert await ids(await logs.another(), partition_id) == ["a", "b"]
 
 
-async def test_a_broker_that_says_nothing_any_more(logs: KafkaLogs, own_kafka: ApacheKafka) -> None:
+async def test_a_broker_that_says_nothing_any_more(logs: KafkaLogs, own_kafka: Broker) -> None:
     """What it had been sent it writes when it goes on, once; nobody sends it again but the caller."""
     log = logs.kafka
     partition_id = await logs.partition()
@@ -102,9 +102,8 @@ async def test_a_broker_that_says_nothing_any_more(logs: KafkaLogs, own_kafka: A
     assert found.count("b") <= 1
 
 
-async def test_a_broker_that_is_killed_under_load_has_all_that_was_answered(
-    logs: KafkaLogs, own_kafka: ApacheKafka
-) -> None:
+@pytest.mark.usefixtures("apache_only")
+async def test_a_broker_that_is_killed_under_load_has_all_that_was_answered(logs: KafkaLogs, own_kafka: Broker) -> None:
     log = logs.kafka
     partition_ids = await logs.partitions(2)
     answered: list[str] = []
@@ -133,7 +132,7 @@ async def test_a_broker_that_is_killed_under_load_has_all_that_was_answered(
     assert len(found) == len(set(found))
 
 
-async def test_the_issuer_goes_on_when_its_broker_does(database_url: str, own_kafka: ApacheKafka) -> None:
+async def test_the_issuer_goes_on_when_its_broker_does(database_url: str, own_kafka: Broker) -> None:
     settings = load_settings(
         database_url=database_url,
         log_url=f"kafka://{own_kafka.address}",
