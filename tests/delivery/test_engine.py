@@ -164,7 +164,7 @@ class Unlisted(dict[int, "asyncio.Task[bool]"]):
     def keys(self) -> NoReturn:
         raise AssertionError("all that are being opened were gone through")
 
-    __iter__ = items = keys  # type: ignore[assignment]
+    __iter__ = items = keys
 
 
 async def test_a_change_costs_nothing_for_the_others_that_wait_to_be_opened(
