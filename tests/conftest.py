@@ -1,5 +1,6 @@
 """Fixtures that all tests may ask for."""
 
+from tests.brokers import kafka_address, own_kafka
 from tests.stores import (
     database,
     database_url,
@@ -14,6 +15,8 @@ __all__ = [
     "database",
     "database_url",
     "empty_database_url",
+    "kafka_address",
+    "own_kafka",
     "postgresql_server",
     "postgresql_template",
     "sqlite_template",

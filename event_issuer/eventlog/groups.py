@@ -22,6 +22,10 @@ WAITING_BYTES_MAX: Final = 64 * 1024 * 1024  # memory that producers may fill be
 Write: TypeAlias = Callable[[Sequence[NewRecord]], Awaitable[Sequence[Appended]]]
 
 
+class PartlyAway(Unavailable):
+    """A part of the log cannot be written now; nothing was. Requests for other parts of it can be."""
+
+
 @dataclass(slots=True)
 class _Request:
     records: Sequence[NewRecord]
@@ -128,7 +132,7 @@ class GroupCommit:
                 await self._write_and_answer([request])
             except Exception as problem:
                 request.refuse(problem)
-                is_away = isinstance(problem, Unavailable)
+                is_away = isinstance(problem, Unavailable) and not isinstance(problem, PartlyAway)
 
     async def _write_and_answer(self, group: Sequence[_Request]) -> None:
         appended = await self._write([record for request in group for record in request.records])
