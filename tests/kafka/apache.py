@@ -81,6 +81,10 @@ class ApacheKafka:
         return f"127.0.0.1:{self.port}"
 
     @property
+    def pid(self) -> int | None:
+        return None if self._process is None else self._process.pid
+
+    @property
     def listeners(self) -> str:
         return f"PLAINTEXT://{self.address},CONTROLLER://127.0.0.1:{self._controller_port}"
 
