@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Final
 
 from bench.processes import BenchFailed
-from tests.kafka.apache import ApacheKafka, NoKafka
 from tests.kafka.kinds import new_broker
+from tests.kafka.process import Broker, NoKafka
 from tests.stores import PostgresServer, postgresql_binaries, unprivileged_user
 
 STORES: Final = ("sqlite", "postgresql")
@@ -30,7 +30,7 @@ class Store:
     folder: Path
     server: PostgresServer | None = None
     pid: int | None = None
-    broker: ApacheKafka | None = None
+    broker: Broker | None = None
 
     def settings(self, purpose: str) -> dict[str, str]:
         """The issuer's environment for a log of its own."""
@@ -61,7 +61,7 @@ def opened(name: str, folder: Path) -> Iterator[Store]:
 
 
 @contextmanager
-def _broker(folder: Path) -> Iterator[ApacheKafka]:
+def _broker(folder: Path) -> Iterator[Broker]:
     folder.mkdir()
     try:
         broker = new_broker(folder)

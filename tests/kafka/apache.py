@@ -66,10 +66,6 @@ class ApacheKafka(Broker):
         self.settings: dict[str, str] = {}
 
     @property
-    def pid(self) -> int | None:
-        return None if self._process is None else self._process.pid
-
-    @property
     def listeners(self) -> str:
         return f"PLAINTEXT://{self.address},CONTROLLER://127.0.0.1:{self._controller_port}"
 

@@ -32,6 +32,10 @@ class Broker(ABC):
     def address(self) -> str:
         return f"127.0.0.1:{self.port}"
 
+    @property
+    def pid(self) -> int | None:
+        return None if self._process is None else self._process.pid
+
     @abstractmethod
     def prepare(self) -> Sequence[str | Path]:
         """Writes what it reads at its start; the command that starts it in its folder."""
