@@ -18,6 +18,7 @@ from event_issuer.domain import kafka_binding as binding
 from event_issuer.domain.errors import OutcomeUnknown, Unavailable
 from event_issuer.domain.records import Appended, AppendStatus, NewRecord
 from event_issuer.domain.time import Clock
+from event_issuer.eventlog.groups import PartlyAppended
 from event_issuer.eventlog.kafka.places import Places
 from event_issuer.eventlog.kafka.producer import Batch, Producer, Record, batched
 from event_issuer.eventlog.protocol import LogRecord
@@ -52,16 +53,22 @@ class _Group:
     repeats: dict[int, int] = field(default_factory=dict)
     outcomes: dict[int, Appended] = field(default_factory=dict)
 
-    def answers(self) -> list[Appended]:
+    def answers(self) -> list[Appended | None]:
+        """One per record; None where nothing is known of it, or of what it repeats."""
         return [self.outcomes.get(index) or self._repeated(index) for index in range(len(self.records))]
 
-    def _repeated(self, index: int) -> Appended:
+    def _repeated(self, index: int) -> Appended | None:
         record = self.records[index]
         if index in self.repeats:
-            _, partition_id, offset, recorded_at = self.outcomes[self.repeats[index]]
+            first = self.outcomes.get(self.repeats[index])
+            if first is None:
+                return None
+            _, partition_id, offset, recorded_at = first
             content = self.records[self.repeats[index]].content_digest
+        elif record.identity_digest in self.known:
+            content, partition_id, offset, recorded_at = self.known[record.identity_digest]
         else:
-            content, partition_id, offset, recorded_at = self.known[record.identity_digest or b""]
+            return None
         status = AppendStatus.DUPLICATE if content == record.content_digest else AppendStatus.CONFLICT
         return Appended(status, partition_id, offset, recorded_at)
 
@@ -92,11 +99,11 @@ class Appender:
         batches = {id_: batched(places[id_], [one.outgoing() for one in of]) for id_, of in group.fresh.items()}
         try:
             await self._producer.write([batch for of in batches.values() for batch in of])
-        except OutcomeUnknown:
+        except OutcomeUnknown as problem:
             await self._settle(group, batches)  # of what is in the log for sure
-            raise
+            raise PartlyAppended(problem.detail, group.answers()) from None
         await self._settle(group, batches)
-        return group.answers()
+        return [answer for answer in group.answers() if answer is not None]  # all of them
 
     def _sort_out(self, group: _Group) -> None:
         first: dict[bytes, int] = {}
