@@ -6,17 +6,25 @@ import signal
 import socket
 import sys
 from asyncio.subprocess import PIPE, Process
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from event_issuer.security.sealing import new_sealing_key
 
 LEASE_S = 2  # after a kill the next process waits so long
+NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
 class Server:
-    """One database, one port, one process at a time. The log goes to `log_path`."""
+    """One database, one port, one process at a time, or `workers` of them. The log goes to `log_path`.
 
-    def __init__(self, database_url: str, log_path: Path) -> None:
+    `more` is further environment.
+    """
+
+    def __init__(
+        self, database_url: str, log_path: Path, *, workers: int = 1, more: Mapping[str, str] = NOTHING
+    ) -> None:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.log_path = log_path
@@ -31,6 +39,8 @@ class Server:
             "EVENT_ISSUER_ALLOWED_NETWORKS": '["127.0.0.0/8"]',
             "EVENT_ISSUER_LEASE_S": str(LEASE_S),
             "EVENT_ISSUER_LOG_LEVEL": "warning",
+            "EVENT_ISSUER_WORKERS": str(workers),
+            **more,
         }
 
     async def run(self, *arguments: str) -> str:

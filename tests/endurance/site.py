@@ -12,6 +12,7 @@ from tests.acceptance.server import Server
 from tests.api.partners import Partner
 
 ANSWER_S = 60.0
+LEASE_S = "15"  # the usual: nobody dies here, and a busy machine shall cost no lease
 SCHEMA = {"type": "object", "required": ["number"], "properties": {"number": {"type": "integer"}}}
 
 
@@ -34,10 +35,13 @@ class Site:
 
 
 @asynccontextmanager
-async def open_site(store: str) -> AsyncIterator[Site]:
+async def open_site(store: str, *, workers: int = 1) -> AsyncIterator[Site]:
     """Serves until the end of the block."""
     with tempfile.TemporaryDirectory(prefix="issuer-endurance-") as folder, opened(store, Path(folder)) as its:
-        server = Server(its.fresh_url("endurance"), Path(folder) / "server.log")
+        settings = its.settings("endurance")
+        url = settings.pop("EVENT_ISSUER_DATABASE_URL")
+        settings["EVENT_ISSUER_LEASE_S"] = LEASE_S
+        server = Server(url, Path(folder) / "server.log", workers=workers, more=settings)
         key = await server.run("key", "create", "--tenant", "acme", "--principal", "tester", "--operator")
         await server.start()
         try:
