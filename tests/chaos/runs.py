@@ -1,4 +1,4 @@
-"""Chaos: deliveries go on while processes are killed and stopped, the database restarts, the disk is full.
+"""Chaos: deliveries go on while processes are killed and stopped, the database or Kafka restarts, the disk is full.
 
 Each run ends when every endpoint has every event, and says what was lost, repeated and written late. Time passes as it
 does: killing every few seconds is the point.
@@ -18,12 +18,13 @@ import httpx
 
 from tests.acceptance.endpoints import FAILED, TAKEN, Endpoints
 from tests.api.partners import Partner
+from tests.chaos.backbone import Backbone, Written
 from tests.chaos.site import LEASE_S, UNSETTLED_MAX, Site
 from tests.chaos.watch import Watch
 
 BATCH: Final = 250
 SUBSCRIPTIONS: Final = 10  # each of both event types: every event is delivered so often
-PARTITIONS: Final = 4
+PARTITIONS: Final = 3
 KEYS: Final = 50
 TYPES: Final = ("chaos.one.v1", "chaos.two.v1")
 FAILING: Final = 0.02  # of the requests, also where nothing else goes wrong: parked events are part of every run
@@ -37,7 +38,11 @@ LEASE_IS_OVER_S: Final = LEASE_S + 2.5  # with the margin of a takeover, and a r
 
 @dataclass
 class Report:
-    """`repeats_max` is what the ends of processes account for; a run without them must not repeat anything."""
+    """`repeats_max` is what the ends of processes account for; a run without them must not repeat anything.
+
+    `twice` events were written twice, of at most `twice_max` that were sent again because nobody could say whether they
+    had been written; each of them is delivered twice. `unused` partitions have no event.
+    """
 
     what: str
     deliveries: int
@@ -52,12 +57,16 @@ class Report:
     waiting: int = 0
     takeovers: int = 0
     unsettled_lanes: int = 0
+    twice: int = 0
+    twice_max: int = 0
+    unused: int = 0
     seconds: float = 0.0
     remarks: list[str] = field(default_factory=list)
 
     def is_good(self) -> bool:
         wrong = (self.lost, self.out_of_order, self.regressions, self.resets, self.dead_letters, self.waiting)
-        return not any(wrong) and not self.unsettled_lanes and self.repeated <= self.repeats_max
+        is_bounded = self.repeated <= self.repeats_max and self.twice <= self.twice_max
+        return not any(wrong) and not self.unsettled_lanes and not self.unused and is_bounded
 
     def line(self) -> str:
         return (
@@ -76,6 +85,8 @@ class Load:
         self.site, self.watch, self.endpoints, self.report = site, watch, endpoints, report
         self.events = report.deliveries // SUBSCRIPTIONS
         self._http = http
+        self._may_end = asyncio.Event()
+        self._may_end.set()
 
     async def set_up(self, key: str) -> None:
         partner = Partner(self._http, key, "tester")
@@ -88,6 +99,8 @@ class Load:
 
     async def produce(self) -> None:
         for start in range(0, self.events, BATCH):
+            if start * 2 >= self.events:
+                await self._may_end.wait()
             await self.endpoints.taken(max(0, start - AHEAD) * SUBSCRIPTIONS)
             body = json.dumps([_event(number) for number in range(start, min(start + BATCH, self.events))])
             while not await self._is_taken(body):
@@ -95,10 +108,21 @@ class Load:
 
     async def _is_taken(self, body: str) -> bool:
         """As a producer whose connection breaks, or who is refused for now: it sends the same again."""
+        text = "Possibly"
         with suppress(httpx.TransportError):
             answer = await self._http.post("/v1/acme/produce/batch", content=body, headers=self._headers)
-            return answer.status_code == 200 and "NotPersisted" not in answer.text and "Possibly" not in answer.text
+            text = answer.text
+            if answer.status_code == 200 and "NotPersisted" not in text and "Possibly" not in text:
+                return True
+        self.report.twice_max += BATCH if "Possibly" in text else 0
         return False
+
+    def hold(self) -> None:
+        """The second half of the events is produced after `go_on` only."""
+        self._may_end.clear()
+
+    def go_on(self) -> None:
+        self._may_end.set()
 
     async def until(self, part: float) -> None:
         """Until this part of all deliveries has come in."""
@@ -130,11 +154,19 @@ ALONE: Final = (("serve", "serve"),)
 
 
 async def run(
-    what: str, database_url: str, folder: Path, members: Members, trouble: Trouble, *, deliveries: int, seed: int = 1
+    what: str,
+    database_url: str,
+    folder: Path,
+    members: Members,
+    trouble: Trouble,
+    *,
+    deliveries: int,
+    backbone: Backbone | None = None,
+    seed: int = 1,
 ) -> Report:
     """Raises nothing for what goes wrong: the report has it."""
     report, chance, started_at = Report(what, deliveries), random.Random(seed), time.monotonic()
-    site = Site(database_url, folder)
+    site = Site(database_url, folder, backbone.settings() if backbone else {})
     key = await site.run("key", "create", "--tenant", "acme", "--principal", "tester", "--operator")
     watch = await Watch.begin(database_url)
     try:
@@ -158,11 +190,27 @@ async def run(
             report.regressions, report.resets = await watch.regressions(), await watch.resets()
             report.dead_letters, report.waiting = await watch.dead_letters(), await watch.waiting()
             report.unsettled_lanes = await watch.unsettled_lanes()
+            if backbone is not None:
+                _compare(load, await backbone.written(TYPES), await watch.lanes())
     finally:
         await site.close()
         await watch.close()
     report.seconds = time.monotonic() - started_at
     return report
+
+
+def _compare(load: Load, written: Written, lanes: Sequence[tuple[str, int, int]]) -> None:
+    """What the endpoints have and where the lanes are, with what is in Kafka, which knows the order best."""
+    report = load.report
+    report.twice = written.repeats
+    report.repeats_max += report.twice * SUBSCRIPTIONS
+    report.out_of_order = sum(len(written.out_of_order(endpoint.taken)) for endpoint in load.endpoints.all)
+    settled = sum(written.heads.get((type_, number)) == offset for type_, number, offset in lanes)
+    report.unsettled_lanes = len(written.heads) * SUBSCRIPTIONS - settled
+    report.unused = sum(not head for head in written.heads.values())
+    used = len(written.heads) - report.unused
+    report.remarks.append(f"{used} of {len(written.heads)} partitions used")
+    report.remarks.append(f"{report.twice} events written twice (bound {report.twice_max})")
 
 
 def killing_workers(kills: int) -> Trouble:
@@ -185,10 +233,7 @@ def killing_apart(kills: int) -> Trouble:
                 await load.site.kill("api")
                 await load.site.start("api", "api")
             else:
-                member = f"deliver-{kill % 2 + 1}"
-                await load.site.kill(member)
-                load.report.repeats_max += UNSETTLED_MAX
-                await load.site.start(member, "deliver")
+                await _kill_delivering(load, f"deliver-{kill % 2 + 1}")
 
     return trouble
 
@@ -264,6 +309,35 @@ def restarting_the_database(times: int, restart: Callable[[], None]) -> Trouble:
             load.report.repeats_max += 2 * UNSETTLED_MAX  # leases may lapse meanwhile, in both processes
 
     return trouble
+
+
+def all_at_once(backbone: Backbone) -> Trouble:
+    """Both delivering processes are killed, one after the other, the brokers take two blows, and somebody adds a
+    partition, which the second half of the events finds in use."""
+
+    async def trouble(load: Load) -> None:
+        load.hold()
+        await load.until(0.1)
+        added = await backbone.widen(TYPES[0])
+        await load.until(0.2)
+        await _kill_delivering(load, "deliver-1")
+        await load.until(0.3)
+        await backbone.strike(0)
+        while await load.watch.partitions(TYPES[0]) == added:
+            await let_pass(0.1)
+        load.go_on()
+        await load.until(0.6)
+        await _kill_delivering(load, "deliver-2")
+        await load.until(0.75)
+        await backbone.strike(1)
+
+    return trouble
+
+
+async def _kill_delivering(load: Load, member: str) -> None:
+    await load.site.kill(member)
+    load.report.repeats_max += UNSETTLED_MAX
+    await load.site.start(member, "deliver")
 
 
 async def let_pass(seconds: float) -> None:

@@ -6,10 +6,11 @@ import resource
 import signal
 import sys
 from asyncio.subprocess import PIPE, Process
+from collections.abc import Mapping
 from pathlib import Path
 
 from event_issuer.security.sealing import new_sealing_key
-from tests.acceptance.server import free_port
+from tests.acceptance.server import NOTHING, free_port
 
 LEASE_S = 2  # the least that the settings allow: a takeover is what is waited for
 UNSETTLED_MAX = 500  # of each process: what a kill may repeat
@@ -17,9 +18,12 @@ RETRIES = 40
 
 
 class Site:
-    """Logs go to `folder`, one file for each member. A member is named by who starts it."""
+    """Logs go to `folder`, one file for each member. A member is named by who starts it.
 
-    def __init__(self, database_url: str, folder: Path) -> None:
+    `more` is further environment.
+    """
+
+    def __init__(self, database_url: str, folder: Path, more: Mapping[str, str] = NOTHING) -> None:
         self.database_url, self.folder = database_url, folder
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
@@ -37,6 +41,7 @@ class Site:
             "EVENT_ISSUER_UNSETTLED_MAX": str(UNSETTLED_MAX),
             "EVENT_ISSUER_RETRY_DELAYS_S": str([0.2] * RETRIES),
             "EVENT_ISSUER_LOG_LEVEL": "warning",
+            **more,
         }
 
     async def run(self, *arguments: str) -> str:

@@ -34,6 +34,14 @@ _UNSETTLED: Final = (
     "SELECT COUNT(*) FROM lanes JOIN log_heads ON log_heads.partition_id = lanes.partition_id "
     "WHERE lanes.next_offset <> log_heads.next_offset"
 )
+_LANES: Final = (
+    "SELECT event_types.name, partitions.number, lanes.next_offset FROM event_types "
+    "JOIN partitions ON partitions.event_type_id = event_types.id JOIN lanes ON lanes.partition_id = partitions.id"
+)
+_PARTITIONS: Final = (
+    "SELECT COUNT(*) FROM partitions JOIN event_types ON event_types.id = partitions.event_type_id "
+    "WHERE event_types.name = $1"
+)
 _HOLDERS: Final = "SELECT COUNT(DISTINCT owner) FROM leases WHERE owner <> ''"
 
 
@@ -66,6 +74,14 @@ class Watch:
 
     async def unsettled_lanes(self) -> int:
         return await self._count(_UNSETTLED)
+
+    async def lanes(self) -> list[tuple[str, int, int]]:
+        """Event type, partition and where the lane goes on, of each."""
+        return [(name, number, offset) for name, number, offset in await self._database.read(Statement(_LANES))]
+
+    async def partitions(self, event_type: str) -> int:
+        """How many of them are known."""
+        return int((await self._database.read(Statement(_PARTITIONS, (event_type,))))[0][0])
 
     async def holders(self) -> int:
         """How many processes hold leases."""

@@ -60,10 +60,16 @@ class ApacheKafka(Broker):
 
     name = "Apache Kafka"
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, node: int = 1, cluster_id: str | None = None) -> None:
         super().__init__(folder)
         self._jars, self._controller_port = jars(), free_port()
+        self.node, self.cluster_id = node, cluster_id or _uuid()
         self.settings: dict[str, str] = {}
+
+    @property
+    def voter(self) -> str:
+        """How it is called by those with which it elects."""
+        return f"{self.node}@127.0.0.1:{self._controller_port}"
 
     @property
     def listeners(self) -> str:
@@ -73,7 +79,7 @@ class ApacheKafka(Broker):
         data = self.folder / "data"
         if not data.exists():
             data.mkdir()
-            identities = f"version=1\ncluster.id={_uuid()}\nnode.id=1\ndirectory.id={_uuid()}\n"
+            identities = f"version=1\ncluster.id={self.cluster_id}\nnode.id={self.node}\ndirectory.id={_uuid()}\n"
             (data / "meta.properties").write_text(identities)
             (self.folder / "log4j2.properties").write_text(_LOGGING)
         lines = [f"{name}={value}\n" for name, value in (self._properties() | self.settings).items()]
@@ -82,7 +88,8 @@ class ApacheKafka(Broker):
 
     def _properties(self) -> dict[str, str]:
         return _PROPERTIES | {
-            "controller.quorum.voters": f"1@127.0.0.1:{self._controller_port}",
+            "node.id": str(self.node),
+            "controller.quorum.voters": self.voter,
             "listeners": self.listeners,
             "log.dirs": str(self.folder / "data"),
         }
@@ -94,7 +101,6 @@ def _uuid() -> str:
 
 _PROPERTIES: Final = {
     "process.roles": "broker,controller",
-    "node.id": "1",
     "controller.listener.names": "CONTROLLER",
     "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
     "offsets.topic.replication.factor": "1",
