@@ -33,6 +33,7 @@ class TopicRules:
     retention_s: int | None = None
     retention_bytes: int | None = None
     data_bytes_max: int = 1_000_000
+    structured: bool = False  # our records are written in structured mode; those of either mode are read
     brokers_time: bool = True  # records have the time of their append, so that it never goes backwards
 
     def __post_init__(self) -> None:
