@@ -85,4 +85,5 @@ def rules_of(settings: Settings) -> TopicRules:
         retention_s=settings.retention_s,
         retention_bytes=settings.retention_bytes,
         data_bytes_max=settings.data_bytes_max,
+        structured=settings.kafka_content_mode == "structured",
     )

@@ -90,6 +90,11 @@ class Settings(BaseSettings):
     kafka_replicas: int | None = Field(
         None, ge=1, le=32, description="Copies of each topic that is made; by default as many as the brokers say."
     )
+    kafka_content_mode: Literal["binary", "structured"] = Field(
+        "binary",
+        description="How events are written: attributes as headers and the data as the value, or all of it as one JSON "
+        "document. Both are read.",
+    )
     kafka_client_id: str = Field(
         "event-issuer", min_length=1, max_length=200, description="The name that this server has in Kafka's logs."
     )

@@ -43,5 +43,7 @@ def own_kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
         broker.start()
     except NoKafka as problem:
         pytest.skip(f"no Kafka: {problem}")
-    yield broker
-    broker.kill()
+    try:
+        yield broker
+    finally:
+        broker.kill()

@@ -86,6 +86,11 @@ class ApacheKafka(Broker):
         (self.folder / "server.properties").write_text("".join(lines))
         return ["java", *JAVA, _LOG4J, "-cp", f"{self._jars}/*", "kafka.Kafka", "server.properties"]
 
+    def run(self, program: str, *arguments: str) -> None:
+        """One of Kafka's own programs, to its end."""
+        command = ["java", *JAVA, _LOG4J, "-cp", f"{self._jars}/*", program, *arguments]
+        subprocess.run(command, cwd=self.folder, stdin=subprocess.DEVNULL, capture_output=True, check=True)
+
     def _properties(self) -> dict[str, str]:
         return _PROPERTIES | {
             "node.id": str(self.node),

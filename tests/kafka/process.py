@@ -61,6 +61,7 @@ class Broker(ABC):
             with socket.socket() as probe:
                 if probe.connect_ex(("127.0.0.1", self.port)) == 0:
                     return
+        self.kill()
         raise NoKafka(f"{self.name} does not start; see {self.folder}/output")
 
     def stop(self) -> None:

@@ -24,6 +24,7 @@ from event_issuer.settings import load_settings
 from tests.kafka.apache import ApacheKafka, missing_tools
 from tests.kafka.process import NoKafka, free_port
 
+PASSWORD = "correct-horse"
 _BEARER = "org.apache.kafka.common.security.oauthbearer"
 
 
@@ -99,8 +100,12 @@ def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[ApacheKa
         broker.start()
     except NoKafka as problem:
         pytest.skip(f"no Kafka: {problem}")
-    yield broker, address, folder / "authority.pem"
-    broker.kill()
+    at = ("--bootstrap-server", broker.address, "--entity-type", "users", "--entity-name", "issuer")
+    try:
+        broker.run("kafka.admin.ConfigCommand", *at, "--alter", "--add-config", f"SCRAM-SHA-512=[password={PASSWORD}]")
+        yield broker, address, folder / "authority.pem"
+    finally:
+        broker.kill()
 
 
 def self_signed() -> tuple[bytes, bytes]:
@@ -128,14 +133,16 @@ def _secured(broker: ApacheKafka, address: str, keys: Path) -> dict[str, str]:
     plain = "org.apache.kafka.common.security.plain.PlainLoginModule required"
     bearer = f"{_BEARER}.OAuthBearerLoginModule required"
     unsecured = f"{_BEARER}.internals.unsecured.OAuthBearerUnsecuredValidatorCallbackHandler"
+    scram = "org.apache.kafka.common.security.scram.ScramLoginModule required;"
     listener = "listener.name.secured."
     return {
         "listeners": f"{broker.listeners},SECURED://{address}",
         "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SECURED:SASL_SSL",
         f"{listener}ssl.keystore.type": "PEM",
         f"{listener}ssl.keystore.location": str(keys),
-        f"{listener}sasl.enabled.mechanisms": "PLAIN,OAUTHBEARER",
-        f"{listener}plain.sasl.jaas.config": f'{plain} user_issuer="correct horse";',
+        f"{listener}sasl.enabled.mechanisms": "PLAIN,OAUTHBEARER,SCRAM-SHA-512",
+        f"{listener}plain.sasl.jaas.config": f'{plain} user_issuer="{PASSWORD}";',
+        f"{listener}scram-sha-512.sasl.jaas.config": scram,
         f"{listener}oauthbearer.sasl.jaas.config": f'{bearer} unsecuredLoginStringClaim_sub="broker";',
         f"{listener}oauthbearer.sasl.server.callback.handler.class": unsecured,
     }
@@ -164,12 +171,14 @@ async def test_tls_and_logins(secured: tuple[ApacheKafka, str, Path], tmp_path: 
     known = await cluster_at(broker.address)
     assert known is not None
     over_tls = {"kafka_tls": True, "kafka_tls_authorities": str(authority)}
-    login = {"kafka_sasl": "PLAIN", "kafka_user": "issuer", "kafka_password": "correct horse"}
-    assert await cluster_at(address, **over_tls, **login) == known
+    login = {"kafka_user": "issuer", "kafka_password": PASSWORD}
+    for mechanism in ("PLAIN", "SCRAM-SHA-512"):
+        assert await cluster_at(address, **over_tls, **login, kafka_sasl=mechanism) == known
     (tmp_path / "token").write_text(token() + "\n")
     bearer = {"kafka_sasl": "OAUTHBEARER", "kafka_token_file": str(tmp_path / "token")}
     assert await cluster_at(address, **over_tls, **bearer) == known
-    for wrong in ({**over_tls, **login, "kafka_password": "battery"}, {"kafka_tls": True, **login}, {}):
+    scram = {**over_tls, **login, "kafka_sasl": "SCRAM-SHA-512"}
+    for wrong in ({**scram, "kafka_password": "battery"}, {**scram, "kafka_tls_authorities": None}, {}):
         with pytest.raises(Unavailable, match="Kafka cannot be reached") as refused:
             await cluster_at(address, **wrong)
         assert "battery" not in str(refused.value)

@@ -1,12 +1,15 @@
 """What is of Kafka alone: gaps, open transactions, records that it does not take, topics that are gone."""
 
+import json
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
+from dataclasses import replace
 
 import pytest
-from aiokafka import AIOKafkaProducer
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.structs import TopicPartition
 
 from event_issuer.db.database import open_database
 from event_issuer.domain.errors import LimitExceeded, NotFound, Unavailable
@@ -35,6 +38,25 @@ async def logs(database_url: str, kafka_address: str) -> AsyncIterator[KafkaLogs
 
 def theirs(id_: str) -> CloudEvent:
     return CloudEvent({"specversion": "1.0", "id": id_, "source": "/theirs", "type": "train.arrived"}, b"{}")
+
+
+async def test_events_are_written_in_structured_mode_where_that_is_asked_for(logs: KafkaLogs) -> None:
+    partition_id = await logs.partition()
+    logs.rules = replace(logs.rules, structured=True)
+    log = await logs.open_kafka(logs.database)
+    new = record(partition_id, "a", b'{"n": 1.0}', key="k")
+    await log.append([new])
+    consumer = AIOKafkaConsumer(bootstrap_servers=logs.address)
+    await consumer.start()
+    place = TopicPartition(await logs.topic_of(partition_id), 0)
+    consumer.assign([place])
+    await consumer.seek_to_beginning(place)
+    found = await consumer.getone()
+    await consumer.stop()
+    assert (found.key, dict(found.headers)["content-type"]) == (b"k", b"application/cloudevents+json; charset=utf-8")
+    assert json.loads(found.value) == {**new.event.attributes, "data": {"n": 1.0}}
+    (read,) = (await logs.kafka.read(partition_id, 0)).records
+    assert (read.event, read.schema_version) == (new.event, 1)
 
 
 async def test_what_is_behind_an_open_transaction_comes_when_it_ends(logs: KafkaLogs) -> None:

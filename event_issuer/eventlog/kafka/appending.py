@@ -39,8 +39,9 @@ class _Fresh:
     record: NewRecord
     timestamp_ms: int
 
-    def outgoing(self) -> Record:
-        return self.timestamp_ms, *binding.to_kafka(self.record.event, self.record.schema_version)
+    def outgoing(self, *, structured: bool) -> Record:
+        written = binding.to_kafka(self.record.event, self.record.schema_version, structured=structured)
+        return self.timestamp_ms, *written
 
 
 @dataclass(slots=True)
@@ -84,9 +85,12 @@ class Appender:
         identities: IdentityIndex,
         clock: Clock,
         on_appended: Listener,
+        *,
+        structured: bool = False,
     ) -> None:
         self._database, self._producer, self._places = database, producer, places
         self._identities, self._clock, self._on_appended = identities, clock, on_appended
+        self._structured = structured
         self._latest_ms: dict[int, int] = {}
 
     async def append(self, records: Sequence[NewRecord]) -> list[Appended]:
@@ -96,7 +100,10 @@ class Appender:
         work = dedupe.known_among(self._database.dialect, self._identities, asked)
         group = _Group(records, await self._database.run(work) if asked else {})
         self._sort_out(group)
-        batches = {id_: batched(places[id_], [one.outgoing() for one in of]) for id_, of in group.fresh.items()}
+        batches = {
+            id_: batched(places[id_], [one.outgoing(structured=self._structured) for one in of])
+            for id_, of in group.fresh.items()
+        }
         try:
             await self._producer.write([batch for of in batches.values() for batch in of])
         except OutcomeUnknown as problem:

@@ -71,7 +71,8 @@ class KafkaLog:
         self._identities = IdentityIndex()
         self._places = Places(database, topics.rules)
         producer = Producer(client, timeout_s)
-        self._appender = Appender(database, producer, self._places, self._identities, clock, self._publish)
+        parts = (database, producer, self._places, self._identities, clock, self._publish)
+        self._appender = Appender(*parts, structured=topics.rules.structured)
         self._loader = Loader(client, self._places, record_rules, judge)
         self._groups = GroupCommit(self._append_now)
         self._listeners: list[HeadListener] = []

@@ -7,15 +7,11 @@ from time import monotonic
 from typing import Any, Final
 
 from aiokafka.errors import TopicAlreadyExistsError, for_code
-from aiokafka.protocol.admin import (
-    AlterConfigsRequest,
-    CreatePartitionsRequest,
-    CreateTopicsRequest,
-    DescribeConfigsRequest,
-)
+from aiokafka.protocol.admin import CreatePartitionsRequest, CreateTopicsRequest
 
 from event_issuer.domain.errors import Conflict, SettingsInvalid, Unavailable
 from event_issuer.eventlog.kafka.client import KafkaClient, Place, away
+from event_issuer.eventlog.kafka.incremental import SetTopicSettings
 from event_issuer.eventlog.protocol import TypeStorage
 
 PLACEHOLDER: Final = "{event_type}"
@@ -24,8 +20,6 @@ BROKERS_BYTES: Final = 1_048_588  # what a broker takes for a batch where nobody
 OVERHEAD_BYTES: Final = 64 * 1024  # of a record with all its attributes beside its data
 LOOK_AGAIN_S: Final = 0.05
 ASKED_AT_ONCE: Final = 500
-_TOPIC: Final = 2  # the kind of resource
-_DYNAMIC: Final = 1  # where a setting comes from: somebody has set it for this topic
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +33,7 @@ class TopicRules:
     retention_s: int | None = None
     retention_bytes: int | None = None
     data_bytes_max: int = 1_000_000
+    structured: bool = False  # our records are written in structured mode; those of either mode are read
     brokers_time: bool = True  # records have the time of their append, so that it never goes backwards
 
     def __post_init__(self) -> None:
@@ -119,15 +114,8 @@ class Topics:
         if not self.rules.managed:
             return
         topic = self.rules.topic_of(storage.event_type)
-        answer = await self._client.admin(DescribeConfigsRequest([(_TOPIC, topic, None)], False))
-        ((error, message, _, _, entries),) = answer.resources
-        _raise_for(error, message, f"Kafka does not show the settings of topic {topic}")
-        present = {name: value for name, value, _, source, *_ in entries if source == _DYNAMIC}
-        wanted = present | self.rules.settings_of(storage)
-        if wanted == present:
-            return
-        answer = await self._client.admin(AlterConfigsRequest([(_TOPIC, topic, list(wanted.items()))]))
-        ((error, message, *_),) = answer.resources
+        answer = await self._client.admin(SetTopicSettings(topic, self.rules.settings_of(storage)))
+        ((error, message, *_),) = answer.responses
         _raise_for(error, message, f"Kafka does not change the settings of topic {topic}")
 
     async def counts(self, event_types: Sequence[str]) -> dict[str, int]:
