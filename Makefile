@@ -46,7 +46,7 @@ fuzz: $(DEV) ## Compare 20,000 pairs of schemas and check every verdict (ARGS="-
 endure: $(DEV) ## Order, isolation, a dead endpoint for a week, a poison key for days (ARGS="order --store sqlite")
 	@$(BIN)/python -m tests.endurance $(ARGS)
 
-chaos: $(DEV) ## Kill, stop and starve processes while 100,000 events are delivered (ARGS="--only=… --store=…")
+chaos: $(DEV) ## Kill, stop and starve processes and brokers during 100,000 deliveries (ARGS="--only=… --store=…")
 	@$(BIN)/python -m tests.chaos $(ARGS)
 
 schema: $(RUN) ## Write schema.graphql anew

@@ -1,4 +1,4 @@
-"""Short runs of chaos, of real processes, one on each store and one on Kafka: `make chaos` does all of them, for minutes."""
+"""Short runs of chaos, of real processes, on each store and on Kafka: `make chaos` does all of them, for minutes."""
 
 import uuid
 from pathlib import Path
