@@ -30,7 +30,7 @@ from event_issuer.egress.addresses import AddressRules
 from event_issuer.eventlog.embedded import EmbeddedLog, open_embedded_log
 from event_issuer.graphql.context import Context, Operations
 from event_issuer.graphql.schema import build_schema
-from event_issuer.parts import Contracts, Delivering, Loop, Sending
+from event_issuer.parts import Contracts, Delivering, Loop, Registries, Sending
 from event_issuer.resolvers.access import Access
 from event_issuer.resolvers.catalogue import CatalogueDocument, CatalogueExport, DocumentFormat
 from event_issuer.resolvers.deliveries import Deliveries
@@ -137,6 +137,8 @@ async def open_issuer(
         )
         log = await _open_log(settings, database, feed, judge, clock, telemetry.metrics)
         rules = AddressRules(settings.allowed_networks, settings.http_allowed)
+        registries = Registries(database, feed, contracts, sealer, rules, clock)
+        stack.push_async_callback(registries.close)
         delivery = None
         if role.delivers:
             leaser = Leaser(database, owner or new_owner(), clock, lease_s=settings.lease_s)
@@ -144,7 +146,7 @@ async def open_issuer(
             sending = Sending(settings, sealer, rules, public_url, random or Random(), telemetry)
             delivery = Delivering(database, log, feed, leaser, sieves, sending, clock)
             await delivery.deprecations.load()
-        made = (settings, database, log, feed, contracts, judge, sealer, rules, telemetry, clock)
+        made = (settings, database, log, feed, contracts, registries, judge, sealer, rules, telemetry, clock)
         operations = _operations(*made, _explaining(settings, database, log, contracts, delivery, clock))
         loops: list[Loop] = [("log", log.run), ("changes", feed.run), *(delivery.loops() if delivery else ())]
         running = [asyncio.create_task(_keep_running(name, run)) for name, run in loops if role in LOOPS[name]]
@@ -183,6 +185,7 @@ def _operations(
     log: EmbeddedLog,
     feed: ChangeFeed,
     contracts: Contracts,
+    registries: Registries,
     judge: OutsideJudge,
     sealer: Sealer,
     rules: AddressRules,
@@ -193,6 +196,9 @@ def _operations(
     return Operations(
         event_types=contracts.event_types,
         schemas=contracts.schemas,
+        registries=registries.registries,
+        importing=registries.importing,
+        publishing=registries.publishing,
         producing=contracts.producing(log, telemetry),
         events=Events(database, log, contracts.catalogue),
         subscriptions=Subscriptions(

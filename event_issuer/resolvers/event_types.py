@@ -26,7 +26,7 @@ from event_issuer.domain.access import Action, Audience, Caller, Policy
 from event_issuer.domain.errors import BadInput, Conflict, ContractBroken, NotFound, Violation
 from event_issuer.domain.json_format import read_event
 from event_issuer.domain.paging import PageRequest, Slice, sliced
-from event_issuer.domain.time import Clock
+from event_issuer.domain.time import Clock, Instant
 from event_issuer.resolvers.event_type_changes import (
     EventTypeChange,
     check_description,
@@ -102,25 +102,14 @@ class EventTypes:
     async def create(self, caller: Caller, spec: EventTypeSpec) -> EventType:
         """Raises BadInput, SchemaInvalid, Conflict when the name is taken, LimitExceeded."""
         caller.authorise(Action.MANAGE_EVENT_TYPES, spec.name)
-        _check(spec, self._limits)
+        check_spec(spec, self._limits)
         await self._trial.try_schema(spec.definition, spec.example)
-        event_type_id = await self._database.run(self._creation(caller, _new(caller, spec)))
+        event_type_id = await self._database.run(creation(caller, spec, self._limits, self._clock()))
         self._feed.hurry()
         row = await sql.by_id(event_type_id)
         if row is None:
             raise NotFound(f"The event type {spec.name} has gone.")
         return row
-
-    def _creation(self, caller: Caller, new: sql.NewEventType) -> Work[int]:
-        now = self._clock()
-        yield from sql.refuse_beyond(new.tenant_id, self._limits.event_types_max)
-        event_type_id = yield from sql.insert(new, now)
-        if event_type_id is None:
-            raise Conflict(f"There is an event type {new.name} already; take another name.")
-        detail = {"name": new.name, "audience": new.audience, "partitions": new.partition_count}
-        entry = Audit(caller.tenant_id, caller.principal_id, "create", "event type", event_type_id, detail)
-        yield from audit(entry, now)
-        return event_type_id
 
     async def update(self, caller: Caller, name: str, change: EventTypeChange) -> EventType:
         """What the change leaves unset stays. Raises NotFound for another tenant's type, BadInput, Conflict."""
@@ -234,7 +223,25 @@ def may_see(caller: Caller, row: EventType) -> bool:
     return caller.may_see(row.name, Audience(row.audience), row.tenant_id)
 
 
-def _check(spec: EventTypeSpec, limits: EventTypeLimits) -> None:
+def creation(caller: Caller, spec: EventTypeSpec, limits: EventTypeLimits, now: Instant) -> Work[int]:
+    """The new type's id. For whoever may manage it and has checked what it asks for. Raises Conflict, LimitExceeded."""
+    new = _new(caller, spec)
+    yield from sql.refuse_beyond(new.tenant_id, limits.event_types_max)
+    event_type_id = yield from sql.insert(new, now)
+    if event_type_id is None:
+        raise name_taken(new.name)
+    detail = {"name": new.name, "audience": new.audience, "partitions": new.partition_count}
+    entry = Audit(caller.tenant_id, caller.principal_id, "create", "event type", event_type_id, detail)
+    yield from audit(entry, now)
+    return event_type_id
+
+
+def name_taken(name: str) -> Conflict:
+    return Conflict(f"There is an event type {name} already; take another name.")
+
+
+def check_spec(spec: EventTypeSpec, limits: EventTypeLimits) -> None:
+    """Raises BadInput for what no event type may be, whatever its schema."""
     name = spec.name
     if _NAME.fullmatch(name) is None or len(name) > NAME_LENGTH_MAX or name.partition(".")[0] in RESERVED:
         raise BadInput(

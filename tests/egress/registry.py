@@ -16,6 +16,7 @@ class Registry:
         self.receiver: Receiver
         self.ids: dict[str, int] = {}
         self.subjects: dict[str, list[dict[str, object]]] = {}
+        self.levels: dict[str, str] = {}
         self._authorization, self._sealed = authorization, sealed
 
     @classmethod
@@ -58,6 +59,8 @@ class Registry:
 
     def _answer(self, method: str, path: list[str], body: bytes) -> Answer:
         match method, path:
+            case "GET", ["config", asked] if asked.endswith("?defaultToGlobal=true"):
+                return 200, {"compatibilityLevel": self.levels.get(asked.partition("?")[0], "BACKWARD")}
             case "GET", ["subjects"]:
                 return 200, sorted(self.subjects)
             case "GET", ["subjects", subject, "versions"] if subject in self.subjects:
