@@ -19,7 +19,7 @@ KEY_SUFFIX: Final = "-key"
 TOPIC: Final = "{topic}"
 SUBJECT: Final = "{subject}"
 TEMPLATE_LENGTH_MAX: Final = 200
-_TITLE_MAX: Final = 1000  # of a description: what a schema says of itself may be a book
+_DESCRIPTION_MAX: Final = 1000  # of a description: what a schema says of itself may be a book
 
 
 def check_template(template: str) -> None:
@@ -57,9 +57,14 @@ def described(definition: Mapping[str, object], subject: str) -> str:
     """What people read of an event type that comes from a registry."""
     for keyword in ("description", "title"):
         text = definition.get(keyword)
-        if isinstance(text, str) and text.strip():
-            return text if len(text) <= _TITLE_MAX else text[: _TITLE_MAX - 1] + "…"
+        text = "".join(filter(_is_shown, text)).strip() if isinstance(text, str) else ""
+        if text:
+            return text if len(text) <= _DESCRIPTION_MAX else text[: _DESCRIPTION_MAX - 1] + "…"
     return f"The subject {subject} of a schema registry."
+
+
+def _is_shown(character: str) -> bool:
+    return character.isprintable() or character in "\n\t"  # PostgreSQL has no NUL in a text
 
 
 def sense(definition: Mapping[str, object]) -> str:

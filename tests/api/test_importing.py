@@ -1,6 +1,7 @@
 """Subjects of a schema registry become event types through the API, against a small real registry."""
 
 import json
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -22,7 +23,7 @@ from tests.api.registries import (
     text,
 )
 from tests.db.rows import select
-from tests.egress.receiver import Receivers, reset
+from tests.egress.receiver import Peer, Receivers, reset
 from tests.egress.registry import Registry
 
 NOTHING = [(0, 0, 0, 0)]
@@ -276,3 +277,49 @@ async def test_a_registry_that_is_away_ends_the_import(operator: Partner, issuer
         await import_subjects(operator)
     assert refused.value.code == "UNAVAILABLE"
     assert await select(issuer.database, COUNTS) == NOTHING
+
+
+class Interrupted(Registry):
+    """Something happens before it answers a request that begins so."""
+
+    def __init__(self, beginning: bytes, happens: Callable[[], Awaitable[object]]) -> None:
+        super().__init__()
+        self._beginning, self._happens = beginning, happens
+
+    async def act(self, peer: Peer) -> None:
+        if self.receiver.requests[-1].startswith(self._beginning):
+            await self._happens()
+        await super().act(peer)
+
+
+async def test_nothing_is_written_when_the_registry_is_replaced_meanwhile(
+    operator: Partner, issuer: Issuer, receivers: Receivers
+) -> None:
+    elsewhere = "https://registry.example.com"
+    registry = Interrupted(b"GET /subjects/orders-value/versions/1 ", lambda: set_registry(operator, elsewhere))
+    registry.receiver = await receivers(registry.act)
+    registry.add("orders-value", text(FIRST), schemaType="JSON")
+    registry.add("orders-value", text(SECOND), schemaType="JSON")
+    await set_registry(operator, registry.url)
+    refused = await import_one(operator, "orders-value")
+    assert refused["problem"] == {
+        "code": "CONFLICT",
+        "detail": "Your tenant's schema registry has become another one meanwhile; import again.",
+        "retryable": False,
+    }
+    assert await select(issuer.database, COUNTS) == NOTHING
+
+
+async def test_nothing_is_written_when_the_name_is_taken_meanwhile(
+    operator: Partner, issuer: Issuer, receivers: Receivers
+) -> None:
+    registry = Interrupted(b"GET /config/orders-value?", lambda: operator.create_type("acme.orders"))
+    registry.receiver = await receivers(registry.act)
+    registry.add("orders-value", text(FIRST), schemaType="JSON")
+    registry.add("orders-value", text(SECOND), schemaType="JSON")
+    await set_registry(operator, registry.url)
+    refused = await import_one(operator, "orders-value")
+    assert refused["problem"]["detail"] == "There is an event type acme.orders already; take another name."
+    assert await definitions(operator, "acme.orders") == [SCHEMA]
+    assert await registered(operator, "acme.orders") == []
+    assert await select(issuer.database, COUNTS) == [(1, 1, 0, 0)]

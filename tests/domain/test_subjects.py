@@ -68,7 +68,8 @@ def test_the_dialect_is_said_on_the_way() -> None:
 def test_a_description_is_what_the_schema_says() -> None:
     assert described({"description": "D", "title": "T"}, "s") == "D"
     assert described({"description": " ", "title": "T"}, "s") == "T"
-    assert described({"title": 1}, "s") == "The subject s of a schema registry."
+    assert described({"title": " a\nb\0c"}, "s") == "a\nbc"
+    assert described({"title": 1, "description": "\0"}, "s") == "The subject s of a schema registry."
     assert described({"title": "t" * 1001}, "s") == "t" * 999 + "…"
 
 

@@ -24,7 +24,7 @@ class Registry:
         cls, receivers: Receivers, authorization: str | None = None, sealed: frozenset[str] = frozenset()
     ) -> "Registry":
         registry = cls(authorization, sealed)
-        registry.receiver = await receivers(registry._act)
+        registry.receiver = await receivers(registry.act)
         return registry
 
     @property
@@ -41,7 +41,7 @@ class Registry:
         versions.append({"subject": subject, "version": len(versions) + 1, "id": id_, "schema": schema, **more})
         return id_
 
-    async def _act(self, peer: Peer) -> None:
+    async def act(self, peer: Peer) -> None:
         head, _, body = self.receiver.requests[-1].partition(b"\r\n\r\n")
         lines = head.decode().split("\r\n")
         method, path, _ = lines[0].split(" ")
