@@ -13,7 +13,7 @@ from bench.limits import Bench
 from bench.performance import measure_product
 from bench.processes import BenchFailed
 from bench.report import L1, L1A, L1C, L2, L4, L5, Figures
-from bench.stores import STORES, opened
+from bench.stores import KAFKA, STORES, opened
 from bench.windows import DEFAULT, QUICK, Measured, joined
 from bench.workers import measure_workers
 
@@ -22,7 +22,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """0 when everything was measured, whether or not a target was met; 1 when a figure would mean nothing."""
     options = _options(arguments)
     figures = Figures(QUICK if options.quick else DEFAULT)
-    stores = STORES if options.store == "both" else (options.store,)
+    stores = {"both": STORES, "all": (*STORES, KAFKA)}.get(options.store, (options.store,))
     started_at = time.monotonic()
     try:
         with tempfile.TemporaryDirectory(prefix="issuer-bench-") as folder:
@@ -72,7 +72,7 @@ def _told(name: str, measured: Measured) -> Measured:
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="less than a minute, coarse")
-    parser.add_argument("--store", choices=(*STORES, "both"), default="both")
+    parser.add_argument("--store", choices=(*STORES, KAFKA, "both", "all"), default="both")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures there, too")
     parser.add_argument("--limits-only", action="store_true", help="leave out the product")
     parser.add_argument("--workers", action="store_true", help="of the product, what two workers do beside one")

@@ -1,6 +1,7 @@
 """Limit L2: the store alone. Batches of the same rows as the log's, one statement and one commit each, nothing else.
 
 SQLite: WAL, `synchronous=FULL`, one multi-row INSERT. PostgreSQL: INSERT … SELECT FROM unnest(…), default durability.
+Kafka: the usual client's idempotent producer, acks=all, with the headers that the same events have there.
 """
 
 import asyncio
@@ -13,6 +14,8 @@ from pathlib import Path
 from typing import Any, Final
 
 import asyncpg
+from aiokafka import AIOKafkaProducer
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from bench.counters import DONE, Counters
 from bench.processes import argument, say_ready
@@ -26,13 +29,24 @@ _ATTRIBUTES: Final = (
     b'"type":"bench.train-arrived.v1","time":"2026-11-24T09:17:42.5Z","datacontenttype":"application/json"}'
 )
 
+_TOPIC: Final = "bench-limit"
+_HEADERS: Final = (
+    ("content-type", b"application/json"),
+    ("ce_specversion", b"1.0"),
+    ("ce_partitionkey", b"train-1"),
+    ("ce_source", b"/bench/line-2"),
+    ("ce_type", b"bench.train-arrived.v1"),
+    ("ce_time", b"2026-11-24T09:17:42.5Z"),
+)
+PARTITIONS: Final = 20
+
 Record = tuple[int, int, int, int, bytes, bytes]
 
 
 def batches() -> Iterator[list[Record]]:
     for first in count(0, BATCH_EVENTS):
         yield [
-            (number % 20, number, 1_764_000_000_000_000, 1, _ATTRIBUTES % number, DATA)
+            (number % PARTITIONS, number, 1_764_000_000_000_000, 1, _ATTRIBUTES % number, DATA)
             for number in range(first, first + BATCH_EVENTS)
         ]
 
@@ -67,6 +81,34 @@ async def append_postgresql(url: str, counters: Counters, ended: threading.Event
     await connection.close()
 
 
+async def append_kafka(servers: str, counters: Counters, ended: threading.Event) -> None:
+    admin: Any = AIOKafkaAdminClient(bootstrap_servers=servers)
+    await admin.start()
+    await admin.create_topics([NewTopic(_TOPIC, PARTITIONS, 1)])
+    await admin.close()
+    producer: Any = AIOKafkaProducer(
+        bootstrap_servers=servers, acks="all", enable_idempotence=True, max_batch_size=1024 * 1024
+    )
+    await producer.start()
+    say_ready()
+    for first in count(0, BATCH_EVENTS):
+        if ended.is_set():
+            break
+        sent = [
+            await producer.send(
+                _TOPIC,
+                DATA,
+                key=b"train-1",
+                partition=number % PARTITIONS,
+                headers=[*_HEADERS, ("ce_id", b"%d" % number)],
+            )
+            for number in range(first, first + BATCH_EVENTS)
+        ]
+        await asyncio.gather(*sent)
+        counters.words[DONE] += BATCH_EVENTS
+    await producer.stop()
+
+
 def _watch_parent(ended: threading.Event) -> None:
     sys.stdin.buffer.read()
     ended.set()
@@ -78,7 +120,9 @@ if __name__ == "__main__":
     threading.Thread(target=_watch_parent, args=(when_ended,), daemon=True).start()
     url = given["database_url"]
     its_counters = Counters(Path(given["counters"]))
-    if url.startswith("sqlite:///"):
+    if given["kafka"]:
+        asyncio.run(append_kafka(given["kafka"], its_counters, when_ended))
+    elif url.startswith("sqlite:///"):
         append_sqlite(url.removeprefix("sqlite:///"), its_counters, when_ended)
     else:
         asyncio.run(append_postgresql(url, its_counters, when_ended))

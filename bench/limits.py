@@ -98,7 +98,9 @@ def posting(bench: Bench, client: str) -> Measured:
 def appending(bench: Bench, store: Store) -> Measured:
     """L2: rows per second."""
     counters = bench.counters()
-    given = {"database_url": store.fresh_url("limit"), "counters": str(counters.path)}
+    given = {"database_url": store.fresh_url("limit"), "counters": str(counters.path), "kafka": ""}
+    if store.broker is not None:
+        given["kafka"] = store.broker.address
     with Child("bench.appending", given) as load:
         roles = {"load": load.pid} | ({"database": store.pid} if store.pid else {})
         return bench.watch(roles, [load.check], counters)

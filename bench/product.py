@@ -105,7 +105,7 @@ def issuing(
     """A server on a fresh database, whose name has the `purpose`. `profile` is where cProfile writes its statistics; it
     slows the server down."""
     port = _free_port()
-    environment = _environment(store.fresh_url(purpose), port)
+    environment = _environment(store.settings(purpose), port)
     created = subprocess.run(
         [PROGRAM, "key", "create", "--tenant", TENANT, "--principal", "bench", "--operator"],
         env=environment,
@@ -173,16 +173,16 @@ def _wait_until(what: str, is_so: Callable[[], bool], issuer: Issuer, timeout_s:
         time.sleep(POLL_S)
 
 
-def _environment(database_url: str, port: int) -> dict[str, str]:
+def _environment(settings: dict[str, str], port: int) -> dict[str, str]:
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("EVENT_ISSUER_")}
-    return inherited | {
-        "EVENT_ISSUER_DATABASE_URL": database_url,
+    own = {
         "EVENT_ISSUER_PORT": str(port),
         "EVENT_ISSUER_METRICS_PORT": "0",  # counted all the same; another issuer here may have the port
         "EVENT_ISSUER_SEALING_KEY": new_sealing_key(),
         "EVENT_ISSUER_HTTP_ALLOWED": "true",
         "EVENT_ISSUER_ALLOWED_NETWORKS": '["127.0.0.0/8"]',
     }
+    return inherited | settings | own
 
 
 def _free_port() -> int:

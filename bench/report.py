@@ -62,6 +62,7 @@ TARGETS: Final = (
     Target(TWO_10, ONE_10, 1.40),
 )
 LATENCY_P99_MS: Final = 15.0
+COMPARED: Final = (L2, WHOLE_1, WHOLE_10, SINGLE, BATCH, HTTP_BATCH, ONE_1, TWO_1, ONE_10, TWO_10)
 
 
 @dataclass
@@ -89,6 +90,7 @@ def document(figures: Figures) -> dict[str, Any]:
             }
             for store, measured in figures.stores.items()
         },
+        "between": list(_between(figures)),
     }
 
 
@@ -189,7 +191,21 @@ def table(figures: Figures) -> str:
         if store in figures.counts:
             accepted, delivered = figures.counts[store]["accepted"], figures.counts[store]["delivered"]
             parts.append(f"{accepted:,} events accepted, {delivered:,} deliveries due and received, each once.")
+    between = list(_between(figures))
+    if between:
+        parts.append(_aligned([(one["what"], f"{one['ratio']:.3f} × {one['of']}") for one in between]))
     return "\n\n".join(parts)
+
+
+def _between(figures: Figures) -> Iterator[dict[str, Any]]:
+    """What is the same on each store, beside each store that was measured before."""
+    stores = list(figures.stores)
+    for index, store in enumerate(stores):
+        for other in stores[:index]:
+            for name in COMPARED:
+                if name in figures.stores[store] and name in figures.stores[other]:
+                    ratio = figures.stores[store][name].rate / figures.stores[other][name].rate
+                    yield {"what": f"{name}, {store}", "of": other, "ratio": round(ratio, 4)}
 
 
 def _ratio_line(ratio: Mapping[str, Any]) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ import structlog
 from starlette.applications import Starlette
 from starlette.requests import Request
 
+from event_issuer.backbone import open_log
 from event_issuer.contracts.judging import OutsideJudge
 from event_issuer.db.changes import ChangeFeed, Topic
 from event_issuer.db.database import PING, Database, open_database
@@ -27,10 +28,10 @@ from event_issuer.domain.explaining import Progress
 from event_issuer.domain.subscriptions import DeliverySettings
 from event_issuer.domain.time import Clock, system_clock
 from event_issuer.egress.addresses import AddressRules
-from event_issuer.eventlog.embedded import EmbeddedLog, open_embedded_log
+from event_issuer.eventlog.protocol import EventLog, Loop
 from event_issuer.graphql.context import Context, Operations
 from event_issuer.graphql.schema import build_schema
-from event_issuer.parts import Contracts, Delivering, Loop, Registries, Sending
+from event_issuer.parts import Contracts, Delivering, Registries, Sending
 from event_issuer.resolvers.access import Access
 from event_issuer.resolvers.catalogue import CatalogueDocument, CatalogueExport, DocumentFormat
 from event_issuer.resolvers.deliveries import Deliveries
@@ -71,11 +72,13 @@ class Issuer:
     authenticator: Authenticator
     database: Database
     metrics: Metrics
+    log: EventLog
     leaser: Leaser | None
 
     def checks(self) -> Mapping[str, Callable[[], Awaitable[None]]]:
         """What must be well for this process to be ready."""
-        return {"database": self.answers} | ({"delivery": self.delivers} if self.leaser is not None else {})
+        checks = {"database": self.answers, "log": self.log.answers}
+        return checks | ({"delivery": self.delivers} if self.leaser is not None else {})
 
     async def answers(self) -> None:
         """Raises Unavailable when the database does not answer."""
@@ -135,9 +138,10 @@ async def open_issuer(
             data_bytes_max=settings.data_bytes_max,
             metrics=telemetry.metrics,
         )
-        log = await _open_log(settings, database, feed, judge, clock, telemetry.metrics)
+        log = await stack.enter_async_context(open_log(settings, database, clock, judge, telemetry.metrics))
+        feed.listen(lambda topic, id_: log.reload(id_) if topic is Topic.VERDICT else None)
         rules = AddressRules(settings.allowed_networks, settings.http_allowed)
-        registries = Registries(database, feed, contracts, sealer, rules, clock)
+        registries = Registries(database, log, feed, contracts, sealer, rules, clock)
         stack.push_async_callback(registries.close)
         delivery = None
         if role.delivers:
@@ -148,7 +152,7 @@ async def open_issuer(
             await delivery.deprecations.load()
         made = (settings, database, log, feed, contracts, registries, judge, sealer, rules, telemetry, clock)
         operations = _operations(*made, _explaining(settings, database, log, contracts, delivery, clock))
-        loops: list[Loop] = [("log", log.run), ("changes", feed.run), *(delivery.loops() if delivery else ())]
+        loops: list[Loop] = [*log.loops(), ("changes", feed.run), *(delivery.loops() if delivery else ())]
         running = [asyncio.create_task(_keep_running(name, run)) for name, run in loops if role in LOOPS[name]]
         stack.push_async_callback(_stop, running)
         if delivery is not None:
@@ -161,28 +165,14 @@ async def open_issuer(
             database=database,
             leaser=delivery.leaser if delivery is not None else None,
             metrics=telemetry.metrics,
+            log=log,
         )
-
-
-async def _open_log(
-    settings: Settings, database: Database, feed: ChangeFeed, judge: OutsideJudge, clock: Clock, metrics: Metrics
-) -> EmbeddedLog:
-    log = await open_embedded_log(
-        database,
-        clock,
-        os.urandom(8).hex(),
-        cache_bytes_max=settings.page_cache_bytes_max,
-        judge=judge.verdicts,
-        metrics=metrics,
-    )
-    feed.listen(lambda topic, id_: log.reload(id_) if topic is Topic.VERDICT else None)
-    return log
 
 
 def _operations(
     settings: Settings,
     database: Database,
-    log: EmbeddedLog,
+    log: EventLog,
     feed: ChangeFeed,
     contracts: Contracts,
     registries: Registries,
@@ -194,7 +184,7 @@ def _operations(
     explaining: Explaining,
 ) -> Operations:
     return Operations(
-        event_types=contracts.event_types,
+        event_types=contracts.event_types(log),
         schemas=contracts.schemas,
         registries=registries.registries,
         importing=registries.importing,
@@ -204,12 +194,12 @@ def _operations(
         subscriptions=Subscriptions(
             database, log, contracts.catalogue, feed, sealer, clock, _subscription_limits(settings, rules)
         ),
-        deliveries=Deliveries(database, clock),
+        deliveries=Deliveries(database, log, clock),
         parked=ParkedEvents(database, feed, clock),
         replays=Replays(database, log, contracts.catalogue, feed, clock),
         quarantine=Quarantine(database, log, contracts.catalogue, judge, feed, clock),
         explaining=explaining,
-        expunging=Expunging(database, log, log.reload, feed, clock),
+        expunging=Expunging(database, log, feed, clock),
         test_deliveries=contracts.test_deliveries,
         log_id=log.log_id,
         schema_urls=contracts.urls,
@@ -219,7 +209,7 @@ def _operations(
 def _explaining(
     settings: Settings,
     database: Database,
-    log: EmbeddedLog,
+    log: EventLog,
     contracts: Contracts,
     delivery: Delivering | None,
     clock: Clock,

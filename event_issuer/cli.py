@@ -1,6 +1,7 @@
 """The command line. Each command translates its arguments, calls one thing and prints the answer; no rules here."""
 
 import asyncio
+import os
 import socket
 import sys
 from collections.abc import Coroutine, Sequence
@@ -21,7 +22,7 @@ from event_issuer.resolvers.access import CONSOLE
 from event_issuer.roles import Role
 from event_issuer.security.sealing import new_sealing_key
 from event_issuer.serving import Place, serve_until_stopped
-from event_issuer.settings import Settings, load_settings, settings_page
+from event_issuer.settings import PREFIX, Settings, load_settings, settings_page
 from event_issuer.telemetry.logs import configure_logging
 from event_issuer.workers import serve_by_workers
 
@@ -72,10 +73,25 @@ def demo(once: bool) -> None:
     sys.exit(_run(run(once)))
 
 
+def _take_log(_: click.Context, __: click.Parameter, url: str | None) -> None:
+    if url is not None:
+        os.environ[f"{PREFIX}LOG_URL"] = url  # where the workers, which are processes of their own, find it too
+
+
+_with_log = click.option(
+    "--log",
+    metavar="URL",
+    expose_value=False,
+    callback=_take_log,
+    help="Where events are, instead of EVENT_ISSUER_LOG_URL: embedded (in the database) or kafka://host:port,host:port.",
+)
+
+
 @commands.command()
 @click.option(
     "--workers", type=click.IntRange(1, 64), help="Processes that share the port and the work, instead of one."
 )
+@_with_log
 def serve(workers: int | None) -> None:
     """Serve the API and deliver webhooks, until SIGTERM or Ctrl-C."""
     settings = _settings()
@@ -87,12 +103,14 @@ def serve(workers: int | None) -> None:
 
 
 @commands.command()
+@_with_log
 def api() -> None:
     """Serve the API only; `deliver` processes send what is produced."""
     _run(serve_until_stopped(_settings(), click.echo, Place(Role.API)))
 
 
 @commands.command()
+@_with_log
 def deliver() -> None:
     """Deliver webhooks only. Any number of such processes share the work."""
     _run(serve_until_stopped(_settings(), click.echo, Place(Role.DELIVER)))

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from random import Random
 from time import monotonic
-from typing import Final, TypeAlias
+from typing import Final
 from urllib.parse import urlsplit
 
 from event_issuer.contracts.catalogue import Catalogue
@@ -38,8 +38,8 @@ from event_issuer.egress.pool import PoolLimits
 from event_issuer.egress.resolver import CachingResolver, SystemResolver
 from event_issuer.egress.sender import WebhookSender
 from event_issuer.eventlog.compaction import Compaction
-from event_issuer.eventlog.embedded import EmbeddedLog
 from event_issuer.eventlog.heads import HeadWatch
+from event_issuer.eventlog.protocol import EventLog, Loop
 from event_issuer.eventlog.retention import Retention, RetentionBounds
 from event_issuer.resolvers.event_types import EventTypeLimits, EventTypes
 from event_issuer.resolvers.importing import Importing
@@ -54,8 +54,6 @@ from event_issuer.settings import Settings
 from event_issuer.telemetry.opening import Telemetry
 
 TURN_LOOK_S: Final = 1.0  # how often a process looks whether housekeeping is its turn
-
-Loop: TypeAlias = tuple[str, Callable[[], Awaitable[None]]]  # its name in the log, and what runs for ever
 
 
 class Contracts:
@@ -75,13 +73,17 @@ class Contracts:
         self.urls = SchemaUrls(public_url)
         self.versions = Versions(feed, self.urls)
         self.limits = EventTypeLimits(settings.event_types_max, settings.partitions_max, settings.data_bytes_max)
-        self.event_types = EventTypes(database, self.catalogue, self.versions, self.trial, feed, clock, self.limits)
+        self._database, self._feed, self._clock = database, feed, clock
         self.schemas = Schemas(database, self.trial, self.trial, feed, clock)
         self.test_deliveries = TestDeliveries(
             database, self.catalogue, self.versions, self.trial, self.urls, feed, clock
         )
 
-    def producing(self, log: EmbeddedLog, telemetry: Telemetry) -> Producing:
+    def event_types(self, log: EventLog) -> EventTypes:
+        parts = (self._database, log, self.catalogue, self.versions, self.trial, self._feed, self._clock)
+        return EventTypes(*parts, self.limits)
+
+    def producing(self, log: EventLog, telemetry: Telemetry) -> Producing:
         events_max, data_bytes_max = self._settings.batch_events_max, self._settings.data_bytes_max
         parts = (log, self.catalogue, self.versions, telemetry.metrics, telemetry.traces)
         return Producing(*parts, events_max=events_max, data_bytes_max=data_bytes_max)
@@ -93,6 +95,7 @@ class Registries:
     def __init__(
         self,
         database: Database,
+        log: EventLog,
         feed: ChangeFeed,
         contracts: Contracts,
         sealer: Sealer,
@@ -102,7 +105,7 @@ class Registries:
         self._control = ControlClient(rules, CachingResolver(SystemResolver()))
         self.registries = SchemaRegistries(database, self._control, sealer, rules, clock)
         trial, limits = contracts.trial, contracts.limits
-        self.importing = Importing(database, self.registries, trial, trial, feed, clock, limits)
+        self.importing = Importing(database, log, self.registries, trial, trial, feed, clock, limits)
         self.publishing = Publishing(database, self.registries, clock)
 
     async def close(self) -> None:
@@ -140,7 +143,7 @@ class Delivering:
     def __init__(
         self,
         database: Database,
-        log: EmbeddedLog,
+        log: EventLog,
         feed: ChangeFeed,
         leaser: Leaser,
         sieves: Sieves,
@@ -179,7 +182,7 @@ class Delivering:
         self.engine.settler.on_dead_letters = self._upkeep.hear
         self._heads = HeadWatch(log, lambda: list(leaser.epochs()))
         self._retention = Retention(database, log, clock, _retention_bounds(settings))
-        self._compaction = Compaction(database, log, clock)
+        self._compaction = None if log.keeps_itself else Compaction(database, log, clock)
 
     def loops(self) -> list[Loop]:
         loops: list[Loop] = [
@@ -191,8 +194,9 @@ class Delivering:
             ("replays", self._replays.run),
             ("upkeep", self._upkeep.run),
             ("retention", self._retention.run),
-            ("compaction", self._compaction.run),
         ]
+        if self._compaction is not None:
+            loops.append(("compaction", self._compaction.run))
         return [(name, partial(_in_turn, self.leaser, run) if name in HOUSEKEEPING else run) for name, run in loops]
 
     async def stop(self, grace_s: float) -> None:

@@ -27,6 +27,7 @@ _DELIVERY: Final = frozenset({Role.SERVE, Role.DELIVER})
 LOOPS: Final = {
     "changes": _FACES | _DELIVERY,  # hears what other processes have changed
     "log": _FACES,  # writes what is produced
+    "backbone": _FACES | _DELIVERY,  # sees whether Kafka answers, and tells the database of its heads
     "heads": _DELIVERY,  # sees what other processes have produced
     "deprecations": _DELIVERY,
     "engine": _DELIVERY,

@@ -73,6 +73,54 @@ class Settings(BaseSettings):
         "Without it `serve` does not start. Losing it loses the credentials of every subscription.",
     )
 
+    # Where the log is
+    log_url: str = Field(
+        "embedded",
+        pattern=r"^(embedded|kafka://\S+)$",
+        description="Where events are: `embedded` keeps them in the database, `kafka://host:port,host:port` in "
+        "[Kafka](kafka.md), of which these servers are asked first. It never changes for a database.",
+    )
+    kafka_topic: str = Field(
+        "{event_type}", description="The name of an event type's topic: `{event_type}` with what stands around it."
+    )
+    kafka_topics_managed: bool = Field(
+        True,
+        description="Whether topics are made with their event types, and their retention set; else they must be there.",
+    )
+    kafka_replicas: int | None = Field(
+        None, ge=1, le=32, description="Copies of each topic that is made; by default as many as the brokers say."
+    )
+    kafka_content_mode: Literal["binary", "structured"] = Field(
+        "binary",
+        description="How events are written: attributes as headers and the data as the value, or all of it as one JSON "
+        "document. Both are read.",
+    )
+    kafka_client_id: str = Field(
+        "event-issuer", min_length=1, max_length=200, description="The name that this server has in Kafka's logs."
+    )
+    kafka_timeout_s: float = Field(
+        10.0,
+        ge=0.5,
+        le=120,
+        description="How long Kafka may take to acknowledge events until their outcome is said to be unknown.",
+    )
+    kafka_tls: bool = Field(False, description="Whether Kafka is spoken to over TLS.")
+    kafka_tls_authorities: str | None = Field(
+        None, description="A file of certificates, in PEM, to trust instead of the system's."
+    )
+    kafka_tls_certificate: str | None = Field(None, description="A file with our own certificate, for mutual TLS.")
+    kafka_tls_key: str | None = Field(None, description="The file with its key, where the certificate's has none.")
+    kafka_sasl: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"] | None = Field(
+        None, description="How we say who we are: with user and password, or OAUTHBEARER with a token."
+    )
+    kafka_user: str | None = Field(None, description="The user, for PLAIN and SCRAM.")
+    kafka_password: SecretStr | None = Field(None, description="Its password.")
+    kafka_token_file: str | None = Field(
+        None,
+        description="The file with the token for OAUTHBEARER. It is read for each connection: something else keeps it "
+        "fresh.",
+    )
+
     # What may come in
     body_bytes_max: int = Field(
         8 * MIB, ge=64 * 1024, le=64 * MIB, description="The largest request body; more is refused with 413."

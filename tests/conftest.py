@@ -1,5 +1,6 @@
 """Fixtures that all tests may ask for."""
 
+from tests.brokers import apache_only, kafka_address, own_kafka
 from tests.stores import (
     database,
     database_url,
@@ -11,9 +12,12 @@ from tests.stores import (
 )
 
 __all__ = [
+    "apache_only",
     "database",
     "database_url",
     "empty_database_url",
+    "kafka_address",
+    "own_kafka",
     "postgresql_server",
     "postgresql_template",
     "sqlite_template",

@@ -66,7 +66,8 @@ class PostgresServer:
     def create(self, template: str = "template0") -> str:
         """The name of a new database."""
         name = f"test_{next(self._numbers)}"
-        self._call("createdb", *self._as_client(), f"--template={template}", name)
+        # Copying files instead of logging each page takes a fifth of the time where nothing is synced.
+        self._call("createdb", *self._as_client(), f"--template={template}", "--strategy=file_copy", name)
         return name
 
     def drop(self, name: str) -> None:

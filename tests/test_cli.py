@@ -159,6 +159,15 @@ def test_serve_wants_a_sealing_key_and_a_free_port(program: Program) -> None:
     assert "the database URL is of no known kind" in refused.stderr
 
 
+@pytest.mark.parametrize("command", ["serve", "api", "deliver"])
+def test_a_log_that_is_none_is_refused(program: Program, command: str) -> None:
+    program.environment["EVENT_ISSUER_SEALING_KEY"] = new_sealing_key()
+    program.environment["EVENT_ISSUER_LOG_URL"] = "embedded"
+    refused = program.run(command, "--log", "redis://here")
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert "EVENT_ISSUER_LOG_URL: String should match pattern" in refused.stderr
+
+
 def test_serve_says_when_it_may_not_open_enough_files(program: Program) -> None:
     program.environment["EVENT_ISSUER_SEALING_KEY"] = new_sealing_key()
     limited = ["bash", "-c", 'ulimit -n 1000; exec "$@"', "limited", *program.command("serve")]

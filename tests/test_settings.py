@@ -1,11 +1,12 @@
 """Settings: their sources, their refusals without values, and the page that documents them."""
 
+import re
 from pathlib import Path
 
 import pytest
 
 from event_issuer.domain.errors import SettingsInvalid
-from event_issuer.settings import FILE_VARIABLE, PREFIX, load_settings, settings_page
+from event_issuer.settings import FILE_VARIABLE, PREFIX, Settings, load_settings, settings_page
 
 ROOT = Path(__file__).parents[1]
 
@@ -20,6 +21,22 @@ def bare(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 def test_the_page_documents_every_setting() -> None:
     assert (ROOT / "docs/settings.md").read_text("utf-8") == settings_page()
+
+
+@pytest.mark.parametrize("file", ["Dockerfile", "compose.yaml", "docs/operations.md"])
+def test_what_is_set_elsewhere_is_a_setting(file: str) -> None:
+    named = set(re.findall(rf"{PREFIX}([A-Z_]+)", (ROOT / file).read_text("utf-8")))
+    assert named
+    assert named <= {field.upper() for field in Settings.model_fields}
+
+
+def test_the_image_holds_what_is_there() -> None:
+    copied = re.findall(r"^COPY (?!--from)(.+) \S+$", (ROOT / "Dockerfile").read_text("utf-8"), re.MULTILINE)
+    names = {name for line in copied for name in line.split()}
+    ignored = (ROOT / ".dockerignore").read_text("utf-8").splitlines()
+    assert ignored[0] == "*"
+    assert {line.removeprefix("!") for line in ignored if line.startswith("!")} == names
+    assert [name for name in names if not (ROOT / name).exists()] == []
 
 
 def test_the_environment_wins_over_env_file_and_toml(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ Known: TypeAlias = dict[bytes, tuple[bytes, int, int, Instant]]
 
 LOADED_MAX: Final = 20_000  # entries that one statement brings into the index: some 10 ms
 
-_ENTRY: Final = {
+ENTRY: Final = {
     "identity_digest": "bytea",
     "content_digest": "bytea",
     "partition_id": "bigint",
@@ -99,8 +99,8 @@ def remember(dialect: Dialect, entries: list[Row]) -> Work[None]:
     """Rows of identity, content, partition, offset and instant, of which none is remembered yet."""
     if dialect == "postgresql":
         entries.sort(key=itemgetter(0))  # in the order of the index, so that neighbours are on one page
-    for part in batches(_ENTRY, entries):
-        yield insertion(dialect, "dedupe_entries", _ENTRY, part)
+    for part in batches(ENTRY, entries):
+        yield insertion(dialect, "dedupe_entries", ENTRY, part)
 
 
 def oldest_of_newest(dialect: Dialect, count: int) -> Statement:

@@ -19,10 +19,11 @@ async def parked_event(subscription_id: int, parked_id: int) -> ParkedEvent | No
 
 
 async def lanes_with_heads(database: Database, subscription_id: int) -> list[Row]:
-    """Rows of (cursor, settled above, head, when the event at the cursor was recorded or None)."""
+    """Rows of (partition id, cursor, settled above, head, when the event at the cursor was recorded or None)."""
     return await database.read(
         Statement(
-            "SELECT lanes.next_offset, lanes.settled_above, log_heads.next_offset, log_records.recorded_at_us "
+            "SELECT lanes.partition_id, lanes.next_offset, lanes.settled_above, log_heads.next_offset, "
+            "log_records.recorded_at_us "
             "FROM lanes JOIN log_heads ON log_heads.partition_id = lanes.partition_id LEFT JOIN log_records "
             "ON log_records.partition_id = lanes.partition_id AND log_records.log_offset = lanes.next_offset "
             "WHERE lanes.subscription_id = $1 AND lanes.replay_id IS NULL",

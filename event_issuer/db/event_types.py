@@ -147,6 +147,11 @@ def refuse_beyond(tenant_id: int, count_max: int) -> Work[None]:
         raise LimitExceeded(f"A tenant may have {count_max} event types; the operator can raise the limit.")
 
 
+def taken(name: str) -> Statement:
+    """One row where there is an event type of that name."""
+    return Statement("SELECT 1 FROM event_types WHERE name = $1", (name,))
+
+
 async def page(request: PageRequest, key: str | None, criteria: Criteria = ALL) -> list[EventType]:
     """Up to `request.limit` event types in the direction of `request`, from `key` on (None: from its start).
 

@@ -40,7 +40,14 @@ class SQLiteDatabase(SQLiteEngine):
 
     dialect: Dialect = "sqlite"
 
-    def __init__(self, path: Path, *, readers: int = READERS, wait_s: float = WAIT_S) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        readers: int = READERS,
+        wait_s: float = WAIT_S,
+        checkpoint_pause_s: float = CHECKPOINT_PAUSE_S,
+    ) -> None:
         super().__init__(path=str(path))
         self.writer = SQLiteConnection(partial(on.open_writer, path, wait_s))
         self._readers = [SQLiteConnection(partial(on.open_reader, path, wait_s)) for _ in range(readers)]
@@ -48,7 +55,7 @@ class SQLiteDatabase(SQLiteEngine):
         self._checkpointer = SQLiteConnection(partial(on.open_checkpointer, path, wait_s))
         self._checkpoint: asyncio.Task[None] | None = None
         self._turn = asyncio.Lock()
-        self.wait_s = wait_s
+        self.wait_s, self._checkpoint_pause_s = wait_s, checkpoint_pause_s
 
     @property
     def engine(self) -> "SQLiteDatabase":
@@ -115,7 +122,7 @@ class SQLiteDatabase(SQLiteEngine):
     async def _checkpoint_soon(self) -> None:
         """Beside the writer, which would have to wait for the disk in the middle of a commit. One that fails is made up
         for by the next, or by the writer."""
-        await asyncio.sleep(CHECKPOINT_PAUSE_S)
+        await asyncio.sleep(self._checkpoint_pause_s)
         with suppress(Unavailable):
             await self._checkpointer.do(on.checkpoint)
 

@@ -67,6 +67,7 @@ class Engine:
         self._losses = PositionLosses(database, log, leaser.owner, clock)
         self._open: dict[int, Opened] = {}
         self._changed: set[int] = set()
+        self._changed_again: set[int] = set()  # while they are being opened or closed: looked at once that has ended
         self._reopening: dict[int, asyncio.Task[bool]] = {}
         self._served: Mapping[int, int] = {}
         self._by_partition: dict[int, set[Lane]] = {}
@@ -254,8 +255,11 @@ class Engine:
         self._awake.clear()
         if self._is_stopping:
             return
-        for subscription_id in sorted(self._changed - self._reopening.keys()):
-            self._changed.discard(subscription_id)
+        changed, self._changed = self._changed, set()  # each is met once, however many subscriptions wait to open
+        for subscription_id in sorted(changed):
+            if subscription_id in self._reopening:
+                self._changed_again.add(subscription_id)
+                continue
             task = asyncio.create_task(self._guarded(subscription_id))
             self._reopening[subscription_id] = task
             # Not at the end of the task: one that is cancelled before its first step runs no line of its own.
@@ -277,7 +281,9 @@ class Engine:
         del self._reopening[subscription_id]
         if self._leaser.leaving():
             self._renewing.set()
-        if subscription_id in self._changed:
+        if subscription_id in self._changed or subscription_id in self._changed_again:
+            self._changed_again.discard(subscription_id)
+            self._changed.add(subscription_id)
             self._awake.set()
         elif not task.cancelled() and not task.result():
             asyncio.get_running_loop().call_later(RESTART_PAUSE_S, self._note, Topic.SUBSCRIPTION, subscription_id)

@@ -17,7 +17,7 @@ from event_issuer.db import compaction as sql
 from event_issuer.db.database import Database
 from event_issuer.domain.errors import Unavailable
 from event_issuer.domain.time import SECOND_US, Clock, Instant
-from event_issuer.eventlog.embedded import EmbeddedLog
+from event_issuer.eventlog.protocol import EventLog
 
 PAUSE_S: Final = 60.0  # a key's history is there a minute longer
 LAG_S: Final = 60  # a record is not removed before its subscriptions had time to read it
@@ -38,7 +38,7 @@ class _Record(NamedTuple):
 
 
 class Compaction:
-    def __init__(self, database: Database, log: EmbeddedLog, clock: Clock) -> None:
+    def __init__(self, database: Database, log: EventLog, clock: Clock) -> None:
         self._database, self._log, self._clock = database, log, clock
 
     async def run(self) -> None:

@@ -4,6 +4,7 @@ Concurrent appends share one commit. Pages are served through a cache that appen
 nothing from the store.
 """
 
+import zlib
 from collections.abc import Sequence
 from contextlib import suppress
 from time import monotonic
@@ -30,7 +31,9 @@ from event_issuer.eventlog.protocol import (
     HeadListener,
     Judge,
     LogRecord,
+    Loop,
     Page,
+    TypeStorage,
 )
 from event_issuer.telemetry.metrics import Metrics
 
@@ -43,6 +46,9 @@ logger = structlog.get_logger(__name__)
 
 class EmbeddedLog:
     """Implements `EventLog`. `run()` must be running for `append` to be answered."""
+
+    can_expunge = True
+    keeps_itself = False
 
     def __init__(
         self,
@@ -66,6 +72,26 @@ class EmbeddedLog:
         self._reads = GroupReads(self._fetch)
         self._pages = PageCache(self._load, clock, self._announce, bytes_max=cache_bytes_max)
 
+    def loops(self) -> Sequence[Loop]:
+        return [("log", self.run)]
+
+    async def answers(self) -> None:
+        """Its database is asked by whoever asks whether that answers."""
+
+    async def prepare(self, storage: TypeStorage) -> int:
+        return storage.partitions
+
+    async def retain(self, storage: TypeStorage) -> None:
+        """The loops of retention and compaction read what the type says."""
+
+    def partition_of(self, event: CloudEvent, partition_ids: Sequence[int]) -> int:
+        """Those without a key are spread by their id."""
+        count = len(partition_ids)
+        if count == 1:
+            return partition_ids[0]
+        key = event.partitionkey or event.id
+        return partition_ids[zlib.crc32(key.encode()) % count]
+
     def watch(self, listener: HeadListener) -> None:
         self._listeners.append(listener)
 
@@ -80,7 +106,6 @@ class EmbeddedLog:
         await self._groups.run()
 
     async def step(self) -> int:
-        """Writes one group of requests; how many they were."""
         return await self._groups.step()
 
     async def _append_now(self, records: Sequence[NewRecord]) -> Sequence[Appended]:
@@ -119,7 +144,6 @@ class EmbeddedLog:
         return await self._pages.read(partition_id, offset)
 
     def known_head(self, partition_id: int) -> int | None:
-        """The next offset as it was last seen, without a look; None where nobody has asked yet."""
         return self._pages.head(partition_id)
 
     async def bounds(self, partition_ids: Sequence[int]) -> dict[int, Bounds]:
@@ -128,11 +152,10 @@ class EmbeddedLog:
             found |= {row[0]: Bounds(*row[1:4]) for row in await self._database.read(statement)}
         return found
 
-    async def notice(self, partition_ids: Sequence[int]) -> int:
-        """Looks at these partitions' heads, which another process may have moved, and tells the listeners.
+    async def note_heads(self, partition_ids: Sequence[int]) -> None:
+        """The database has them."""
 
-        The number of heads that have moved.
-        """
+    async def notice(self, partition_ids: Sequence[int]) -> int:
         found = await self.bounds(partition_ids)
         return sum(self._pages.notice(partition_id, bounds) for partition_id, bounds in found.items())
 
@@ -160,7 +183,6 @@ class EmbeddedLog:
         return removed
 
     def reload(self, partition_id: int) -> None:
-        """Something has become of events of this partition: what is in memory does not know."""
         self._pages.forget_all(partition_id)
 
     async def _fetch(self, ranges: Sequence[Range]) -> Sequence[Sequence[Row]]:

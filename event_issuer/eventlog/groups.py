@@ -22,6 +22,18 @@ WAITING_BYTES_MAX: Final = 64 * 1024 * 1024  # memory that producers may fill be
 Write: TypeAlias = Callable[[Sequence[NewRecord]], Awaitable[Sequence[Appended]]]
 
 
+class PartlyAway(Unavailable):
+    """A part of the log cannot be written now; nothing was. Requests for other parts of it can be."""
+
+
+class PartlyAppended(OutcomeUnknown):
+    """`answers`: one per record of the group, None where the outcome is not known. The others' is, and holds."""
+
+    def __init__(self, detail: str, answers: Sequence[Appended | None]) -> None:
+        super().__init__(detail)
+        self.answers = answers
+
+
 @dataclass(slots=True)
 class _Request:
     records: Sequence[NewRecord]
@@ -108,6 +120,8 @@ class GroupCommit:
     async def _write_group(self, group: Sequence[_Request]) -> None:
         try:
             await self._write_and_answer(group)
+        except PartlyAppended as problem:
+            _answer_known(group, problem)
         except OutcomeUnknown as problem:
             for request in group:
                 request.refuse(OutcomeUnknown(problem.detail))
@@ -128,7 +142,7 @@ class GroupCommit:
                 await self._write_and_answer([request])
             except Exception as problem:
                 request.refuse(problem)
-                is_away = isinstance(problem, Unavailable)
+                is_away = isinstance(problem, Unavailable) and not isinstance(problem, PartlyAway)
 
     async def _write_and_answer(self, group: Sequence[_Request]) -> None:
         appended = await self._write([record for request in group for record in request.records])
@@ -138,3 +152,16 @@ class GroupCommit:
             if not request.answer.done():  # its caller has gone
                 request.answer.set_result(appended[start:end])
             start = end
+
+
+def _answer_known(group: Sequence[_Request], problem: PartlyAppended) -> None:
+    """A request has its answers if all of them are known."""
+    start = 0
+    for request in group:
+        end = start + len(request.records)
+        answers = [answer for answer in problem.answers[start:end] if answer is not None]
+        if len(answers) < len(request.records):
+            request.refuse(OutcomeUnknown(problem.detail))
+        elif not request.answer.done():
+            request.answer.set_result(answers)
+        start = end

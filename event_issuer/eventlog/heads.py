@@ -10,7 +10,7 @@ from typing import Final
 import structlog
 
 from event_issuer.domain.errors import Unavailable
-from event_issuer.eventlog.embedded import EmbeddedLog
+from event_issuer.eventlog.protocol import EventLog
 
 LOOK_S: Final = 0.25
 AWAY_PAUSE_S: Final = 1.0  # while the database cannot answer
@@ -19,7 +19,7 @@ logger = structlog.get_logger(__name__)
 
 
 class HeadWatch:
-    def __init__(self, log: EmbeddedLog, partition_ids: Callable[[], Sequence[int]]) -> None:
+    def __init__(self, log: EventLog, partition_ids: Callable[[], Sequence[int]]) -> None:
         self._log, self._partition_ids = log, partition_ids
 
     async def step(self) -> int:

@@ -26,11 +26,15 @@ Loader: TypeAlias = Callable[[int, int, int], Awaitable["Loaded"]]
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """Every record from the asked offset up to `end` that the store has, and the partition's bounds then."""
+    """Every record from the asked offset up to `end` that the store has, and the partition's bounds then.
+
+    `holds_back`: more was seen from `end` on, and the store shows none of it yet.
+    """
 
     records: list[LogRecord]
     end: int
     bounds: Bounds
+    holds_back: bool = False
 
 
 @dataclass(slots=True)
@@ -41,6 +45,7 @@ class _Run:
     begin: int
     end: int
     weight_bytes: int
+    holds_back: bool = False
 
     def holds(self, offset: int) -> bool:
         return self.begin <= offset < self.end
@@ -86,6 +91,8 @@ class PageCache:
                 self._pages.move_to_end(key)
             else:  # what it gives is good even if the cache had no room to keep it
                 page = await self._load_once(key, offset)
+            if page.holds_back and page.end == offset and attempt:  # said by a load that began after we had asked
+                return Page((), offset)
             if page.holds(offset):
                 start = bisect_left(page.records, offset, key=lambda record: record.offset)
                 return Page(page.records[start:], page.end)
@@ -177,7 +184,7 @@ class PageCache:
             begin = offset
             loaded = await self._load(partition_id, begin, before_offset)
             self.loads += 1
-        run = _Run(loaded.records, begin, loaded.end, _weight(loaded.records))
+        run = _Run(loaded.records, begin, loaded.end, _weight(loaded.records), loaded.holds_back)
         if run.records and generation == self._generation:
             run = self._keep(key, run)
         self.notice(partition_id, loaded.bounds)

@@ -78,16 +78,58 @@ Judge: TypeAlias = Callable[[int, Mapping[int, Outsider]], Awaitable[Mapping[int
 """Verdicts by offset, of what lies in one partition and nobody may have judged yet. Raises Unavailable."""
 
 
+@dataclass(frozen=True, slots=True)
+class TypeStorage:
+    """What an event type asks of its log; None leaves a retention to the settings."""
+
+    event_type: str
+    partitions: int
+    retention_s: int | None = None
+    retention_bytes: int | None = None
+    compacts: bool = False
+
+
+Loop: TypeAlias = tuple[str, Callable[[], Awaitable[None]]]
+"""Its name, and what runs for ever."""
+
+
 class EventLog(Protocol):
-    """Partitions are known by their id in our database, on every engine."""
+    """Partitions are known by their id in our database, on every engine. One of the loops writes what is appended."""
 
     log_id: str
+    can_expunge: bool
+    keeps_itself: bool  # retention and compaction are its own affair
+
+    def loops(self) -> Sequence[Loop]: ...
+
+    async def step(self) -> int:
+        """Writes one group of requests, as the loop does again and again; how many they were."""
+        ...
+
+    async def answers(self) -> None:
+        """Raises Unavailable when the log cannot be read and written now."""
+        ...
+
+    async def prepare(self, storage: TypeStorage) -> int:
+        """Makes room for an event type that is about to be; the number of partitions that it has there.
+
+        Raises Unavailable, and Conflict where there can be no such room.
+        """
+        ...
+
+    async def retain(self, storage: TypeStorage) -> None:
+        """Keeps the events of a type as it says from now on. Raises Unavailable."""
+        ...
+
+    def partition_of(self, event: CloudEvent, partition_ids: Sequence[int]) -> int:
+        """Where the event belongs, among the partitions of its type: those of one key share a partition."""
+        ...
 
     async def append(self, records: Sequence[NewRecord]) -> Sequence[Appended]:
         """One outcome per record, in order.
 
         Raises LimitExceeded when too much is waiting already, and Unavailable when the log cannot write now: nothing
-        was appended. OutcomeUnknown: it may have been, all of it or nothing. NotFound: there is no such partition.
+        was appended. OutcomeUnknown: it may have been, or a part of it. NotFound: there is no such partition.
         """
         ...
 
@@ -99,7 +141,28 @@ class EventLog(Protocol):
         """
         ...
 
-    async def bounds(self, partition_ids: Sequence[int]) -> dict[int, Bounds]: ...
+    async def bounds(self, partition_ids: Sequence[int]) -> dict[int, Bounds]:
+        """Of those among the partitions that there are. Raises Unavailable."""
+        ...
+
+    def known_head(self, partition_id: int) -> int | None:
+        """The next offset as it was last seen, without a look; None where nobody has asked yet."""
+        ...
+
+    async def notice(self, partition_ids: Sequence[int]) -> int:
+        """Looks at these partitions' heads, which another process may have moved, and tells the listeners.
+
+        The number of heads that have moved. Raises Unavailable.
+        """
+        ...
+
+    async def note_heads(self, partition_ids: Sequence[int]) -> None:
+        """Brings what the database says of these heads up to now. Raises Unavailable."""
+        ...
+
+    def reload(self, partition_id: int) -> None:
+        """Something has become of events of this partition: what is in memory does not know."""
+        ...
 
     async def offset_at(self, partition_id: int, instant: Instant) -> int:
         """The first offset recorded at or after `instant`; the head when there is none."""

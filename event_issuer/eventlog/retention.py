@@ -15,7 +15,8 @@ from event_issuer.db import retention as sql
 from event_issuer.db.database import Database
 from event_issuer.domain.errors import Unavailable
 from event_issuer.domain.time import SECOND_US, Clock
-from event_issuer.eventlog.embedded import TRIM_BATCH, EmbeddedLog
+from event_issuer.eventlog.embedded import TRIM_BATCH
+from event_issuer.eventlog.protocol import EventLog
 
 PAUSE_S: Final = 60.0  # bounds are hours and gigabytes: a minute more does not matter
 PARTITIONS_MAX: Final = 100  # in one step
@@ -35,7 +36,7 @@ class RetentionBounds:
 
 
 class Retention:
-    def __init__(self, database: Database, log: EmbeddedLog, clock: Clock, bounds: RetentionBounds) -> None:
+    def __init__(self, database: Database, log: EventLog, clock: Clock, bounds: RetentionBounds) -> None:
         self._database, self._log, self._clock, self._bounds = database, log, clock, bounds
 
     async def run(self) -> None:
@@ -50,7 +51,8 @@ class Retention:
 
     async def step(self) -> int:
         """Removes what is to go; how many events and identities. 0 says that nothing is left to be removed."""
-        return await self._trim() + await self._forget()
+        trimmed = 0 if self._log.keeps_itself else await self._trim()
+        return trimmed + await self._forget()
 
     async def _trim(self) -> int:
         bounds, removed = self._bounds, 0

@@ -10,9 +10,10 @@ from event_issuer.db.database import Database
 from event_issuer.db.tables import Attempt, ParkedEvent, Subscription
 from event_issuer.domain.access import Action, Caller
 from event_issuer.domain.cursor import Cursor
-from event_issuer.domain.errors import NotFound
+from event_issuer.domain.errors import NotFound, Unavailable
 from event_issuer.domain.paging import PageRequest, Slice
 from event_issuer.domain.time import SECOND_US, Clock, Instant
+from event_issuer.eventlog.protocol import EventLog
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +35,8 @@ class Lag:
 
 
 class Deliveries:
-    def __init__(self, database: Database, clock: Clock) -> None:
-        self._database, self._clock = database, clock
+    def __init__(self, database: Database, log: EventLog, clock: Clock) -> None:
+        self._database, self._log, self._clock = database, log, clock
 
     async def attempts(
         self, caller: Caller, subscription_id: int, request: PageRequest, criteria: Criteria = ALL
@@ -66,13 +67,17 @@ class Deliveries:
         return row
 
     async def lag(self, caller: Caller, subscription_id: int) -> Lag:
-        """Raises NotFound."""
+        """On Kafka what other processes have produced in the last second may be missing. Raises NotFound."""
         subscription = await self._authorise_owner(caller, subscription_id)
         events, oldest = 0, None
-        for next_offset, settled_above, head, recorded_at in await sql.lanes_with_heads(
+        for partition_id, next_offset, settled_above, stored_head, recorded_at in await sql.lanes_with_heads(
             self._database, subscription_id
         ):
-            events += head - next_offset - Cursor.parse(next_offset, settled_above).count_above
+            head = max(stored_head, self._log.known_head(partition_id) or 0)
+            behind = max(0, head - next_offset - Cursor.parse(next_offset, settled_above).count_above)
+            if behind and recorded_at is None:
+                recorded_at = await self._recorded_at(partition_id, next_offset)
+            events += behind
             if recorded_at is not None:
                 oldest = recorded_at if oldest is None else min(oldest, recorded_at)
         parked, dead_lettered = await sql.parked_counts(self._database, subscription_id)
@@ -81,6 +86,14 @@ class Deliveries:
         seconds = 0.0 if oldest is None else max(0, self._clock() - oldest) / SECOND_US
         dropped = subscription.dropped_dead_letters
         return Lag(events, seconds, parked, dead_lettered, filtered, last_filtered, dropped, expired)
+
+    async def _recorded_at(self, partition_id: int, offset: int) -> Instant | None:
+        """When the next event from there on was recorded, where that is not in the database."""
+        try:
+            page = await self._log.read(partition_id, offset)
+        except Unavailable:
+            return None
+        return page.records[0].recorded_at if page.records else None
 
     async def _authorise_owner(self, caller: Caller, subscription_id: int) -> Subscription:
         caller.authorise(Action.MANAGE_SUBSCRIPTIONS)

@@ -23,10 +23,19 @@ from event_issuer.db.database import Database
 from event_issuer.db.tables import EventType, Principal
 from event_issuer.db.work import Work
 from event_issuer.domain.access import Action, Audience, Caller, Policy
-from event_issuer.domain.errors import BadInput, Conflict, ContractBroken, NotFound, Violation
+from event_issuer.domain.errors import (
+    BadInput,
+    Conflict,
+    ContractBroken,
+    NotFound,
+    OutcomeUnknown,
+    Unavailable,
+    Violation,
+)
 from event_issuer.domain.json_format import read_event
 from event_issuer.domain.paging import PageRequest, Slice, sliced
 from event_issuer.domain.time import Clock, Instant
+from event_issuer.eventlog.protocol import EventLog, TypeStorage
 from event_issuer.resolvers.event_type_changes import (
     EventTypeChange,
     check_description,
@@ -34,6 +43,7 @@ from event_issuer.resolvers.event_type_changes import (
     check_retention,
     decide_change,
 )
+from event_issuer.resolvers.subscription_changes import UNSET
 
 SEARCHED_AT_ONCE: Final = 500  # types read per statement of a search in texts: some 2 MiB at the very most
 _NAME = re.compile(r"[a-z][a-z0-9_-]*(\.[a-z0-9_-]+)+")
@@ -89,6 +99,7 @@ class EventTypes:
     def __init__(
         self,
         database: Database,
+        log: EventLog,
         catalogue: Catalogue,
         versions: Versions,
         trial: SchemaTrial,
@@ -96,14 +107,20 @@ class EventTypes:
         clock: Clock,
         limits: EventTypeLimits,
     ) -> None:
-        self._database, self._catalogue, self._versions, self._trial = database, catalogue, versions, trial
+        self._database, self._log = database, log
+        self._catalogue, self._versions, self._trial = catalogue, versions, trial
         self._feed, self._clock, self._limits = feed, clock, limits
 
     async def create(self, caller: Caller, spec: EventTypeSpec) -> EventType:
-        """Raises BadInput, SchemaInvalid, Conflict when the name is taken, LimitExceeded."""
+        """On Kafka, where the topic is there already, the type has as many partitions as it.
+
+        Raises BadInput, SchemaInvalid, Conflict when the name is taken or there can be no topic, LimitExceeded.
+        """
         caller.authorise(Action.MANAGE_EVENT_TYPES, spec.name)
         check_spec(spec, self._limits)
         await self._trial.try_schema(spec.definition, spec.example)
+        await self._database.run(refusals(caller, spec.name, self._limits))  # before there is a topic that nobody needs
+        spec = replace(spec, partitions=await self._log.prepare(storage_of(spec)))
         event_type_id = await self._database.run(creation(caller, spec, self._limits, self._clock()))
         self._feed.hurry()
         row = await sql.by_id(event_type_id)
@@ -114,12 +131,24 @@ class EventTypes:
     async def update(self, caller: Caller, name: str, change: EventTypeChange) -> EventType:
         """What the change leaves unset stays. Raises NotFound for another tenant's type, BadInput, Conflict."""
         caller.authorise(Action.MANAGE_EVENT_TYPES, name)
+        await self._log.answers()
         event_type_id = await self._database.run(self._alteration(caller, name, change))
         row = None if event_type_id is None else await sql.by_id(event_type_id)
         if row is None:
             raise NotFound(f"Your tenant has no event type {name!r:.200}.")
         self._feed.hurry()
+        if change.retention_s is not UNSET or change.retention_bytes is not UNSET:
+            await self._retain(row)
         return row
+
+    async def _retain(self, row: EventType) -> None:
+        storage = TypeStorage(
+            row.name, row.partition_count, row.retention_s, row.retention_bytes, compacts=row.compacts
+        )
+        try:
+            await self._log.retain(storage)
+        except Unavailable as problem:
+            raise OutcomeUnknown(f"{row.name} has changed, and its topic may not have; try again: {problem}") from None
 
     def _alteration(self, caller: Caller, name: str, change: EventTypeChange) -> Work[int | None]:
         now = self._clock()
@@ -223,8 +252,20 @@ def may_see(caller: Caller, row: EventType) -> bool:
     return caller.may_see(row.name, Audience(row.audience), row.tenant_id)
 
 
+def refusals(caller: Caller, name: str, limits: EventTypeLimits) -> Work[None]:
+    """Raises what `creation` would raise at this moment."""
+    yield from sql.refuse_beyond(caller.tenant_id, limits.event_types_max)
+    if (yield sql.taken(name)):
+        raise name_taken(name)
+
+
+def storage_of(spec: EventTypeSpec) -> TypeStorage:
+    return TypeStorage(spec.name, spec.partitions, spec.retention_s, spec.retention_bytes, compacts=spec.compacts)
+
+
 def creation(caller: Caller, spec: EventTypeSpec, limits: EventTypeLimits, now: Instant) -> Work[int]:
-    """The new type's id. For whoever may manage it and has checked what it asks for. Raises Conflict, LimitExceeded."""
+    """The new type's id. For whoever may manage it, has checked what it asks for and has prepared its storage. Raises
+    Conflict, LimitExceeded."""
     new = _new(caller, spec)
     yield from sql.refuse_beyond(new.tenant_id, limits.event_types_max)
     event_type_id = yield from sql.insert(new, now)

@@ -1,6 +1,5 @@
 """Expunging: the operator takes one event's data out of the log for good. Its position, and that it was there, stay."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -10,7 +9,7 @@ from event_issuer.db.changes import ChangeFeed
 from event_issuer.db.database import Database
 from event_issuer.db.work import Work
 from event_issuer.domain.access import EVERYTHING, Action, Caller
-from event_issuer.domain.errors import BadInput, NotFound
+from event_issuer.domain.errors import BadInput, Conflict, NotFound
 from event_issuer.domain.time import Clock
 from event_issuer.eventlog.protocol import EventLog, LogRecord
 from event_issuer.eventlog.reading import record_at
@@ -27,29 +26,31 @@ class ExpungedEvent:
 
 
 class Expunging:
-    """`reload(partition_id)`: pages of this process are read anew at once; other processes hear of it."""
+    """Pages of this process are read anew at once; other processes hear of it."""
 
-    def __init__(
-        self, database: Database, log: EventLog, reload: Callable[[int], None], feed: ChangeFeed, clock: Clock
-    ) -> None:
-        self._database, self._log, self._reload = database, log, reload
-        self._feed, self._clock = feed, clock
+    def __init__(self, database: Database, log: EventLog, feed: ChangeFeed, clock: Clock) -> None:
+        self._database, self._log, self._feed, self._clock = database, log, feed, clock
 
     async def expunge(self, caller: Caller, position: tuple[int, int] | None, reason: str) -> ExpungedEvent:
         """`position`: partition and offset. Once more removes what endpoints have answered since.
 
         Raises Forbidden for anybody but the operator, who may manage all access; BadInput, NotFound, and Conflict for
-        an event without data.
+        an event without data, and where the log cannot change what it holds.
         """
         caller.authorise(Action.MANAGE_ACCESS, EVERYTHING)
         if not 0 < len(reason) <= REASON_LENGTH_MAX:
             raise BadInput(f"A reason has 1 to {REASON_LENGTH_MAX} characters, not {len(reason)}.")
+        if not self._log.can_expunge:
+            raise Conflict(
+                "Records in Kafka cannot be changed. Let retention take the event, or have a newer one of its key "
+                "replace it where its event type compacts."
+            )
         if position is None:
             raise _no_such()
         expunged = await self._database.run(self._expunging(caller, *position, reason))
         if expunged is None:
             raise _no_such()
-        self._reload(position[0])
+        self._log.reload(position[0])
         self._feed.hurry()
         record = await record_at(self._log, *position)
         if record is None:  # retention has taken the rest

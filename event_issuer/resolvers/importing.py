@@ -27,6 +27,7 @@ from event_issuer.domain.errors import BadInput, Conflict, IssuerError, LimitExc
 from event_issuer.domain.subjects import TOPIC, Placing, Theirs, check_template, described, event_type_name, place
 from event_issuer.domain.time import Clock
 from event_issuer.egress.registry_session import RegistrySession
+from event_issuer.eventlog.protocol import EventLog
 from event_issuer.resolvers.event_types import (
     EventTypeLimits,
     EventTypeSpec,
@@ -34,6 +35,8 @@ from event_issuer.resolvers.event_types import (
     check_spec,
     creation,
     name_taken,
+    refusals,
+    storage_of,
 )
 from event_issuer.resolvers.schema_registries import SchemaRegistries
 from event_issuer.resolvers.schemas import VERSIONS_MAX, registration
@@ -108,6 +111,7 @@ class Importing:
     def __init__(
         self,
         database: Database,
+        log: EventLog,
         registries: SchemaRegistries,
         trial: SchemaTrial,
         comparer: Comparer,
@@ -115,7 +119,7 @@ class Importing:
         clock: Clock,
         limits: EventTypeLimits,
     ) -> None:
-        self._database, self._registries = database, registries
+        self._database, self._log, self._registries = database, log, registries
         self._trial, self._comparer = trial, comparer
         self._feed, self._clock, self._limits = feed, clock, limits
 
@@ -145,6 +149,7 @@ class Importing:
             plan = await self._planned(caller, session, wish, subject, name)
             row = plan.row
             if not wish.is_dry_run and plan.theirs:
+                plan = await self._prepared(plan)
                 row = await event_types.by_id(await self._database.run(self._writing(caller, session.url, plan)))
         except IssuerError as refusal:
             return ImportedSubject(subject, name, ImportOutcome.REFUSED, refusal=refusal)
@@ -166,6 +171,7 @@ class Importing:
         placing = place(theirs, {one.version: json.loads(one.definition) for one in ours}, at)
         latest = ours[-1].version if ours else 0
         if row is None:
+            await self._database.run(refusals(caller, name, self._limits))
             mode = wish.mode or await session.mode(subject)
             spec = replace(
                 spec,
@@ -199,6 +205,13 @@ class Importing:
             except IssuerError as refusal:
                 number = plan.theirs[plan.placing.versions.index(latest + 1)].number
                 raise type(refusal)(f"Version {number} of the subject: {refusal.detail}") from None
+
+    async def _prepared(self, plan: _Plan) -> _Plan:
+        """With room in the log for an event type that is new. Raises Conflict, Unavailable."""
+        if plan.row is not None:
+            return plan
+        partitions = await self._log.prepare(storage_of(plan.spec))
+        return replace(plan, spec=replace(plan.spec, partitions=partitions))
 
     def _writing(self, caller: Caller, url: str, plan: _Plan) -> Work[int]:
         """The event type's id."""

@@ -5,7 +5,6 @@ some at a time and then authorised and judged in turn, so that their parsed data
 once. Knows no wire.
 """
 
-import zlib
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -123,7 +122,7 @@ class Producing:
                     raise _unauthorised(caller, event, entry)
                 if "dataschema" in attributes:
                     entry = await self._versions.named(entry, attributes["dataschema"])
-                record = _accept(caller, event, document, entry, judge)
+                record = self._accept(caller, event, document, entry, judge)
             except IssuerError as refusal:
                 result.reject(refusal)
                 if result.event is None:
@@ -138,6 +137,16 @@ class Producing:
         if span is not None:
             span.end(_described(results))
         return results
+
+    def _accept(
+        self, caller: Caller, event: CloudEvent, document: object, entry: CatalogueEntry, judge: "Judge"
+    ) -> NewRecord:
+        """The record of an event that may go into the log; raises what is wrong with it otherwise."""
+        violations = judge(entry, event, document)
+        if violations:
+            raise _broken(violations)
+        identity = _identity(caller, entry, event) if entry.deduplicates else None
+        return new_record(self._log.partition_of(event, entry.partition_ids), event, entry.version, identity)
 
     async def _append(
         self, accepted: Sequence[Produced], records: Sequence[NewRecord], within: OpenSpan | None
@@ -167,15 +176,6 @@ class Producing:
 
 
 Judge: TypeAlias = Callable[[CatalogueEntry, CloudEvent, object], Sequence[Violation]]
-
-
-def _accept(caller: Caller, event: CloudEvent, document: object, entry: CatalogueEntry, judge: Judge) -> NewRecord:
-    """The record of an event that may go into the log; raises what is wrong with it otherwise."""
-    violations = judge(entry, event, document)
-    if violations:
-        raise _broken(violations)
-    identity = _identity(caller, entry, event) if entry.deduplicates else None
-    return new_record(_partition(entry, event), event, entry.version, identity)
 
 
 def _judge_tombstone(_: CatalogueEntry, event: CloudEvent, __: object) -> Sequence[Violation]:
@@ -218,15 +218,6 @@ def _broken(violations: Sequence[Violation]) -> ContractBroken:
     place = first.path or "the document"
     more = f" (and {len(violations) - 1} more)" if len(violations) > 1 else ""
     return ContractBroken(f"{first.message}, at {place}{more}", violations=violations)
-
-
-def _partition(entry: CatalogueEntry, event: CloudEvent) -> int:
-    """Events of one key share a partition; those without one are spread by their id."""
-    count = len(entry.partition_ids)
-    if count == 1:
-        return entry.partition_ids[0]
-    key = event.partitionkey or event.id
-    return entry.partition_ids[zlib.crc32(key.encode()) % count]
 
 
 def _identity(caller: Caller, entry: CatalogueEntry, event: CloudEvent) -> bytes:

@@ -99,6 +99,7 @@ class Replays:
             raise BadInput(f"until is later than from.time, not {to_rfc3339(until)}.")
         partitions = {entry.name: entry.partition_ids for entry in entries}
         starts = await start_offsets(self._log, partitions, start)
+        await self._log.note_heads(list(starts))
         ends: dict[int, int | None] = dict.fromkeys(starts)
         if until is not None:
             ends = {id_: await self._log.offset_at(id_, until) for id_ in starts}

@@ -266,9 +266,11 @@ class Subscriptions:
         return entries
 
     async def _starts(self, entries: Sequence[CatalogueEntry], start: StartFrom) -> list[sql.LaneStart]:
-        """LATEST is left to the creating transaction, which alone knows the heads of its moment."""
+        """LATEST is left to the creating transaction, which finds the heads of this moment or later ones."""
         if start.at is StartPoint.LATEST:
-            return [sql.LaneStart(id_, None) for entry in entries for id_ in entry.partition_ids]
+            latest = [sql.LaneStart(id_, None) for entry in entries for id_ in entry.partition_ids]
+            await self._log.note_heads([one.partition_id for one in latest])
+            return latest
         partitions = {entry.name: entry.partition_ids for entry in entries}
         offsets = await start_offsets(self._log, partitions, start)
         return [sql.LaneStart(id_, offset) for id_, offset in offsets.items()]

@@ -15,6 +15,7 @@ from event_issuer.telemetry.requests import current_request
 
 FIELD_LENGTH_MAX: Final = 500  # of a text in a line; more is cut
 ITEMS_MAX: Final = 20  # of a list in a line
+REPEATED_AFTER_S: Final = 60
 # What has many lines by its nature; it is ours, and a traceback is bounded by the stack.
 _WHOLE: Final = frozenset({"exception", "exc_info", "stack", "_record", "_from_structlog"})
 
@@ -51,9 +52,27 @@ def configure_logging(level: Literal["debug", "info", "warning", "error"], style
     )
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(formatter)
+    handler.addFilter(NowAndThen())
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(max(threshold, logging.WARNING))  # libraries speak up only when something is wrong
+
+
+class NowAndThen(logging.Filter):
+    """Of what Kafka's client says at each try while Kafka is away, one line of a kind in a minute."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._said_at: dict[tuple[str, str], float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if not record.name.startswith("aiokafka"):
+            return True
+        kind = (record.name, str(record.msg))  # before the arguments are in it: there are a few dozen
+        if 0 <= record.created - self._said_at.get(kind, -REPEATED_AFTER_S) < REPEATED_AFTER_S:
+            return False
+        self._said_at[kind] = record.created
+        return True
 
 
 def add_trace_id(_: WrappedLogger, __: str, line: EventDict) -> EventDict:

@@ -70,3 +70,11 @@ def test_a_disturbed_figure_has_no_verdict() -> None:
     assert [ratio["met"] for ratio in ratios] == [None, False, False]
     assert "no verdict: disturbed" in table(disturbed)
     assert "DISTURBED: others took 50% of the machine" in table(disturbed)
+
+
+def test_a_store_stands_beside_those_that_were_measured_before_it() -> None:
+    both = figures()
+    both.stores["kafka"] = {WHOLE_1: measured(800)}
+    assert document(both)["between"] == [{"what": "whole path, fan-out 1, kafka", "of": "sqlite", "ratio": 0.5}]
+    assert table(both).splitlines()[-1] == "whole path, fan-out 1, kafka  0.500 × sqlite"
+    assert document(figures())["between"] == []

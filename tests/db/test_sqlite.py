@@ -70,7 +70,7 @@ def wal_syncs(path: Path, commits: int) -> int:
         from tests.db.notes import CREATE, add_all, create
 
         async def main():
-            database = SQLiteDatabase(Path({str(path)!r}))
+            database = SQLiteDatabase(Path({str(path)!r}), checkpoint_pause_s=3600)  # it syncs the WAL, too
             await database.open()
             await database.run(create(CREATE))
             for number in range({commits}):

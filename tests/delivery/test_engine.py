@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import replace
+from typing import NoReturn
 
 import pytest
 
@@ -155,6 +156,37 @@ async def test_a_deleted_subscription_is_closed(world: World, sender: ScriptedSe
     await world.produce(partition_id, "a")
     await until_idle()
     assert sender.sent == []
+
+
+class Unlisted(dict[int, "asyncio.Task[bool]"]):
+    """Who goes through all of them at each change takes hours to open 100,000 subscriptions."""
+
+    def keys(self) -> NoReturn:
+        raise AssertionError("all that are being opened were gone through")
+
+    __iter__ = items = keys
+
+
+async def test_a_change_costs_nothing_for_the_others_that_wait_to_be_opened(
+    world: World, sender: ScriptedSender, process: Process
+) -> None:
+    partition_ids = await world.partitions(3)
+    ids = [await world.produce(partition_id, "a") for partition_id in partition_ids]
+    await process.step()
+    process.engine._reopening = Unlisted()
+    subscriptions = [await world.subscribe([partition_id]) for partition_id in partition_ids]
+    await world.feed.step()
+    process.engine.react()
+    assert len(process.engine._reopening) == 3
+    await world.alter(subscriptions[1], url="http://127.0.0.1:9/new", settings_version=2)  # while it is being opened
+    process.engine.react()
+    await process.engine.caught_up()
+    await process.step()
+    await sender.asked(3)
+    await until_idle()
+    assert sorted(sender.event_ids) == sorted(id_ for (id_,) in ids)
+    await process.engine.caught_up()
+    assert {one.subscription.endpoint.target.path for one in process.engine.lanes()} == {"/hook", "/new"}
 
 
 async def test_the_engine_runs_by_itself(world: World, sender: ScriptedSender) -> None:

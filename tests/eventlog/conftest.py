@@ -1,4 +1,7 @@
-"""The fixtures of the conformance suite: a log per engine. Kafka joins as another kind of `Logs`."""
+"""The fixtures of the conformance suite: a log per engine.
+
+`store` is where the database is. Where it is `kafka`, the log is on Kafka and its database in SQLite.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -10,6 +13,7 @@ import pytest
 from event_issuer.db.database import Database, open_database
 from event_issuer.db.migrate import migrate
 from tests.db.rows import execute
+from tests.eventlog.kafka_logs import KafkaLogs
 from tests.eventlog.logs import Logs
 from tests.eventlog.records import START
 from tests.stores import PostgresServer
@@ -37,9 +41,13 @@ async def migrated(url: str) -> None:
 
 
 @pytest.fixture
-async def logs(database: Database, database_url: str) -> AsyncIterator[Logs]:
+async def logs(
+    store: str, request: pytest.FixtureRequest, database: Database, database_url: str
+) -> AsyncIterator[Logs]:
     await execute(database, "DELETE FROM dedupe_entries")  # of an earlier test
     async with AsyncExitStack() as stack:
         logs = Logs(database, database_url, stack)
+        if store == "kafka":
+            logs = KafkaLogs(database, database_url, stack, request.getfixturevalue("kafka_address"))
         logs.log = await logs.open(database)
         yield logs

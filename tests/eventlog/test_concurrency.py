@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from event_issuer.domain.records import AppendStatus
 from event_issuer.eventlog.protocol import EventLog, LogRecord
-from tests.eventlog.logs import Logs
+from tests.eventlog.logs import Logs, on_every_engine
 from tests.eventlog.records import read_all, record
 
 PRODUCERS = 4
@@ -66,6 +66,7 @@ def check(found: Sequence[LogRecord], count: int) -> None:
         sent[name] = int(number)
 
 
+@on_every_engine
 async def test_readers_beside_producers_miss_nothing(logs: Logs) -> None:
     partition_ids = await logs.partitions(2)
     count = PRODUCERS * PER_PRODUCER // 2
@@ -76,6 +77,7 @@ async def test_readers_beside_producers_miss_nothing(logs: Logs) -> None:
         check(found, count)
 
 
+@on_every_engine
 async def test_two_processes_write_and_read_the_same_partitions(logs: Logs) -> None:
     partition_ids = await logs.partitions(2)
     both = (logs.log, await logs.another())

@@ -1,5 +1,10 @@
-"""Deduplication over the log's life: what other processes wrote, what was there at the start, what came to nothing."""
+"""Deduplication over the log's life: what other processes wrote, what was there at the start, what came to nothing.
 
+With the embedded log it is one with the append. On Kafka it is beside it: in one process it is as exact, and two that
+append the same event at the same moment may both let it in.
+"""
+
+import asyncio
 import random
 from pathlib import Path
 
@@ -13,8 +18,8 @@ from event_issuer.db.migrate import migrate
 from event_issuer.domain.records import AppendStatus, NewRecord
 from event_issuer.eventlog.protocol import EventLog
 from tests.db.rows import select
-from tests.eventlog.logs import Logs
-from tests.eventlog.records import START, record
+from tests.eventlog.logs import Logs, on_every_engine
+from tests.eventlog.records import START, ids, record
 
 CONFLICT, DUPLICATE, PERSISTED = AppendStatus.CONFLICT, AppendStatus.DUPLICATE, AppendStatus.PERSISTED
 
@@ -23,6 +28,7 @@ async def answers(log: EventLog, *records: NewRecord) -> list[tuple[AppendStatus
     return [(answer.status, answer.offset) for answer in await log.append(records)]
 
 
+@on_every_engine
 async def test_what_another_process_wrote_is_known_at_once(logs: Logs) -> None:
     partition_id = await logs.partition()
     other = await logs.another()
@@ -33,6 +39,41 @@ async def test_what_another_process_wrote_is_known_at_once(logs: Logs) -> None:
             (DUPLICATE, n),
             (CONFLICT, n),
         ]
+
+
+async def test_duplicates_that_are_appended_at_once(logs: Logs) -> None:
+    partition_id = await logs.partition()
+    other = await logs.another()
+    answers = await asyncio.gather(
+        *((logs.log, other)[n % 2].append([record(partition_id, "a"), record(partition_id, n)]) for n in range(10))
+    )
+    first = [answer[0] for answer in answers]
+    assert sorted(one.status for one in first) == [DUPLICATE] * 9 + [PERSISTED]
+    assert len({one.offset for one in first}) == 1
+    logs.clock.advance(0.25)
+    assert sorted(await ids(logs.log, partition_id)) == sorted(["a", *map(str, range(10))])
+
+
+async def test_the_same_event_to_two_partitions_at_once_is_there_once(logs: Logs) -> None:
+    here, there = await logs.partitions(2)
+    other = await logs.another()
+    for n in range(10):
+        one, two = await asyncio.gather(logs.log.append([record(here, n)]), other.append([record(there, n)]))
+        assert sorted([one[0].status, two[0].status]) == [DUPLICATE, PERSISTED]
+        assert one[0].partition_id == two[0].partition_id
+        assert one[0].offset == two[0].offset
+
+
+@on_every_engine
+async def test_the_same_event_again_and_again_at_once_is_there_once_in_one_process(logs: Logs) -> None:
+    partition_id = await logs.partition()
+    found = await asyncio.gather(
+        *(logs.log.append([record(partition_id, "a"), record(partition_id, n)]) for n in range(10))
+    )
+    first = [answer[0] for answer in found]
+    assert sorted(one.status for one in first) == [DUPLICATE] * 9 + [PERSISTED]
+    assert len({one.offset for one in first}) == 1
+    assert sorted(await ids(logs.log, partition_id)) == sorted(["a", *map(str, range(10))])
 
 
 async def test_what_was_there_at_the_start_is_known(logs: Logs, database: Database) -> None:
@@ -72,6 +113,7 @@ async def test_what_was_rolled_back_is_not_known(logs: Logs, database: Database)
     assert await append(*again) == [(DUPLICATE, 1), (PERSISTED, 3), (DUPLICATE, 2), (DUPLICATE, 0)]
 
 
+@on_every_engine
 async def test_what_is_forgotten_everywhere_may_come_again(logs: Logs, database: Database) -> None:
     partition_id = await logs.partition()
     other = await logs.another()
@@ -94,6 +136,7 @@ async def test_another_file_at_the_same_place_is_read_from_its_beginning(tmp_pat
     await database.close()
 
 
+@on_every_engine
 async def test_random_repetitions_are_answered_as_a_dictionary_would(logs: Logs) -> None:
     source = random.Random(3)
     partition_id = await logs.partition()

@@ -14,6 +14,8 @@ from event_issuer.eventlog.groups import (
     WAITING_BYTES_MAX,
     WAITING_RECORDS_MAX,
     GroupCommit,
+    PartlyAppended,
+    PartlyAway,
 )
 from tests.eventlog.records import START, record
 
@@ -208,6 +210,31 @@ async def test_an_unknown_outcome_of_one_request_is_its_own() -> None:
     answers = await asyncio.gather(*tasks, return_exceptions=True)
     assert [type(answer) for answer in answers] == [ValueError, OutcomeUnknown, Unavailable]
     assert store.groups == [["a", "b", "c"], ["a"], ["b"]]
+
+
+async def test_a_request_whose_outcome_is_known_has_it_when_its_neighbours_is_not() -> None:
+    store = Store()
+    groups = GroupCommit(store.write)
+    tasks = [asyncio.create_task(groups.append([record(1, name) for name in names])) for names in ("a", "bc", "de")]
+    await asyncio.sleep(0)
+    known = [Appended(AppendStatus.PERSISTED, 1, offset, START) for offset in range(5)]
+    store.fails["a"] = PartlyAppended("no answer", [known[0], None, known[2], known[3], known[4]])
+    await groups.step()
+    answers = await asyncio.gather(*tasks, return_exceptions=True)
+    assert answers[0] == [known[0]]
+    assert (type(answers[1]), str(answers[1])) == (OutcomeUnknown, "no answer")
+    assert answers[2] == [known[3], known[4]]
+    assert store.groups == [["a", "b", "c", "d", "e"]]
+
+
+async def test_a_part_that_is_away_is_no_reason_to_refuse_the_others() -> None:
+    store = Store()
+    groups = GroupCommit(store.write)
+    tasks = appends(groups, "a", "b", "c")
+    await asyncio.sleep(0)
+    store.fails["b"] = PartlyAway("its partition has no leader")
+    await groups.step()
+    assert await outcomes(tasks) == [0, "its partition has no leader", 1]
 
 
 async def test_a_caller_that_goes_away_harms_nobody() -> None:

@@ -8,10 +8,11 @@ from event_issuer.domain.errors import NotFound
 from event_issuer.domain.records import Appended, AppendStatus
 from event_issuer.domain.time import SECOND_US
 from event_issuer.eventlog.protocol import Bounds, Page
-from tests.eventlog.logs import Logs
+from tests.eventlog.logs import Logs, on_every_engine
 from tests.eventlog.records import START, ids, read_all, record
 
 TRAILS_S = 0.25  # what a process appends, all others can read after that
+pytestmark = on_every_engine
 PERSISTED, DUPLICATE, CONFLICT = AppendStatus.PERSISTED, AppendStatus.DUPLICATE, AppendStatus.CONFLICT
 
 
@@ -92,29 +93,6 @@ async def test_duplicates_within_one_request(logs: Logs) -> None:
         Appended(CONFLICT, partition_id, 0, START),
     ]
     assert await ids(logs.log, partition_id) == ["a"]
-
-
-async def test_duplicates_that_are_appended_at_once(logs: Logs) -> None:
-    partition_id = await logs.partition()
-    other = await logs.another()
-    answers = await asyncio.gather(
-        *((logs.log, other)[n % 2].append([record(partition_id, "a"), record(partition_id, n)]) for n in range(10))
-    )
-    first = [answer[0] for answer in answers]
-    assert sorted(one.status for one in first) == [DUPLICATE] * 9 + [PERSISTED]
-    assert len({one.offset for one in first}) == 1
-    logs.clock.advance(TRAILS_S)
-    assert sorted(await ids(logs.log, partition_id)) == sorted(["a", *map(str, range(10))])
-
-
-async def test_the_same_event_to_two_partitions_at_once_is_there_once(logs: Logs) -> None:
-    here, there = await logs.partitions(2)
-    other = await logs.another()
-    for n in range(10):
-        one, two = await asyncio.gather(logs.log.append([record(here, n)]), other.append([record(there, n)]))
-        assert sorted([one[0].status, two[0].status]) == [DUPLICATE, PERSISTED]
-        assert one[0].partition_id == two[0].partition_id
-        assert one[0].offset == two[0].offset
 
 
 async def test_events_without_an_identity_are_never_duplicates(logs: Logs) -> None:

@@ -11,7 +11,7 @@ from event_issuer.db.database import Database, open_database
 from event_issuer.db.work import Work
 from event_issuer.domain.records import AppendStatus
 from event_issuer.eventlog.embedded import TRIM_BATCH, TRIM_BYTES_MAX, EmbeddedLog
-from event_issuer.eventlog.protocol import Bounds
+from event_issuer.eventlog.protocol import Bounds, EventLog
 from event_issuer.eventlog.retention import Retention, RetentionBounds
 from tests.db.rows import add_partitions, select
 from tests.eventlog.logs import CACHE_BYTES, Logs
@@ -203,7 +203,7 @@ class Watched:
         return result
 
 
-async def watched(logs: Logs, database: Database) -> tuple[Watched, EmbeddedLog]:
+async def watched(logs: Logs, database: Database) -> tuple[Watched, EventLog]:
     watching = Watched(database)
     return watching, await logs.open(cast(Database, watching))
 

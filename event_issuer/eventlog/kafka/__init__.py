@@ -1,0 +1,1 @@
+"""The log on Kafka: one topic per event type, and what the database must know of it."""
