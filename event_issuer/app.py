@@ -31,7 +31,7 @@ from event_issuer.egress.addresses import AddressRules
 from event_issuer.eventlog.protocol import EventLog, Loop
 from event_issuer.graphql.context import Context, Operations
 from event_issuer.graphql.schema import build_schema
-from event_issuer.parts import Contracts, Delivering, Sending
+from event_issuer.parts import Contracts, Delivering, Registries, Sending
 from event_issuer.resolvers.access import Access
 from event_issuer.resolvers.catalogue import CatalogueDocument, CatalogueExport, DocumentFormat
 from event_issuer.resolvers.deliveries import Deliveries
@@ -141,6 +141,8 @@ async def open_issuer(
         log = await stack.enter_async_context(open_log(settings, database, clock, judge, telemetry.metrics))
         feed.listen(lambda topic, id_: log.reload(id_) if topic is Topic.VERDICT else None)
         rules = AddressRules(settings.allowed_networks, settings.http_allowed)
+        registries = Registries(database, log, feed, contracts, sealer, rules, clock)
+        stack.push_async_callback(registries.close)
         delivery = None
         if role.delivers:
             leaser = Leaser(database, owner or new_owner(), clock, lease_s=settings.lease_s)
@@ -148,7 +150,7 @@ async def open_issuer(
             sending = Sending(settings, sealer, rules, public_url, random or Random(), telemetry)
             delivery = Delivering(database, log, feed, leaser, sieves, sending, clock)
             await delivery.deprecations.load()
-        made = (settings, database, log, feed, contracts, judge, sealer, rules, telemetry, clock)
+        made = (settings, database, log, feed, contracts, registries, judge, sealer, rules, telemetry, clock)
         operations = _operations(*made, _explaining(settings, database, log, contracts, delivery, clock))
         loops: list[Loop] = [*log.loops(), ("changes", feed.run), *(delivery.loops() if delivery else ())]
         running = [asyncio.create_task(_keep_running(name, run)) for name, run in loops if role in LOOPS[name]]
@@ -173,6 +175,7 @@ def _operations(
     log: EventLog,
     feed: ChangeFeed,
     contracts: Contracts,
+    registries: Registries,
     judge: OutsideJudge,
     sealer: Sealer,
     rules: AddressRules,
@@ -183,6 +186,9 @@ def _operations(
     return Operations(
         event_types=contracts.event_types(log),
         schemas=contracts.schemas,
+        registries=registries.registries,
+        importing=registries.importing,
+        publishing=registries.publishing,
         producing=contracts.producing(log, telemetry),
         events=Events(database, log, contracts.catalogue),
         subscriptions=Subscriptions(

@@ -42,7 +42,10 @@ from event_issuer.eventlog.heads import HeadWatch
 from event_issuer.eventlog.protocol import EventLog, Loop
 from event_issuer.eventlog.retention import Retention, RetentionBounds
 from event_issuer.resolvers.event_types import EventTypeLimits, EventTypes
+from event_issuer.resolvers.importing import Importing
 from event_issuer.resolvers.produce import Producing
+from event_issuer.resolvers.publishing import Publishing
+from event_issuer.resolvers.schema_registries import SchemaRegistries
 from event_issuer.resolvers.schemas import Schemas
 from event_issuer.resolvers.test_deliveries import TestDeliveries
 from event_issuer.roles import HOUSEKEEPING
@@ -54,7 +57,7 @@ TURN_LOOK_S: Final = 1.0  # how often a process looks whether housekeeping is it
 
 
 class Contracts:
-    """The schema registry's parts, and what judges by them."""
+    """Event types with their schemas, and what judges by them."""
 
     def __init__(
         self,
@@ -69,6 +72,7 @@ class Contracts:
         self.catalogue = Catalogue(database, feed)
         self.urls = SchemaUrls(public_url)
         self.versions = Versions(feed, self.urls)
+        self.limits = EventTypeLimits(settings.event_types_max, settings.partitions_max, settings.data_bytes_max)
         self._database, self._feed, self._clock = database, feed, clock
         self.schemas = Schemas(database, self.trial, self.trial, feed, clock)
         self.test_deliveries = TestDeliveries(
@@ -76,15 +80,36 @@ class Contracts:
         )
 
     def event_types(self, log: EventLog) -> EventTypes:
-        settings = self._settings
-        limits = EventTypeLimits(settings.event_types_max, settings.partitions_max, settings.data_bytes_max)
         parts = (self._database, log, self.catalogue, self.versions, self.trial, self._feed, self._clock)
-        return EventTypes(*parts, limits)
+        return EventTypes(*parts, self.limits)
 
     def producing(self, log: EventLog, telemetry: Telemetry) -> Producing:
         events_max, data_bytes_max = self._settings.batch_events_max, self._settings.data_bytes_max
         parts = (log, self.catalogue, self.versions, telemetry.metrics, telemetry.traces)
         return Producing(*parts, events_max=events_max, data_bytes_max=data_bytes_max)
+
+
+class Registries:
+    """The exchange with schema registries of others. Close it in the end."""
+
+    def __init__(
+        self,
+        database: Database,
+        log: EventLog,
+        feed: ChangeFeed,
+        contracts: Contracts,
+        sealer: Sealer,
+        rules: AddressRules,
+        clock: Clock,
+    ) -> None:
+        self._control = ControlClient(rules, CachingResolver(SystemResolver()))
+        self.registries = SchemaRegistries(database, self._control, sealer, rules, clock)
+        trial, limits = contracts.trial, contracts.limits
+        self.importing = Importing(database, log, self.registries, trial, trial, feed, clock, limits)
+        self.publishing = Publishing(database, self.registries, clock)
+
+    async def close(self) -> None:
+        await self._control.close()
 
 
 @dataclass(frozen=True, slots=True)

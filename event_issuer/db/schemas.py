@@ -55,6 +55,12 @@ async def by_version(event_type_id: int, version: int) -> SchemaVersion | None:
     return await SchemaVersion.objects().where(both).first()
 
 
+async def since(event_type_id: int, version: int) -> list[SchemaVersion]:
+    """The versions from this one on, in their order."""
+    both = (SchemaVersion.event_type_id == event_type_id) & (SchemaVersion.version >= version)
+    return list(await SchemaVersion.objects().where(both).order_by(SchemaVersion.version))
+
+
 async def latest(event_type_id: int) -> SchemaVersion | None:
     query = SchemaVersion.objects().where(SchemaVersion.event_type_id == event_type_id)
     return await query.order_by(SchemaVersion.version, ascending=False).first()

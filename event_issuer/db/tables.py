@@ -222,6 +222,16 @@ class Replay(Table, tablename="replays"):
     swept_at_us = BigInt(null=True, default=None)
 
 
+class SchemaRegistryRow(Table, tablename="schema_registries"):
+    id = BigSerial(primary_key=True)
+    tenant_id = BigInt()
+    url = Text()
+    credentials_kind = Text(null=True, default=None)
+    sealed_credentials = Bytea(null=True, default=None)
+    created_at_us = BigInt()
+    updated_at_us = BigInt()
+
+
 TABLES = (
     Tenant,
     Principal,
@@ -239,4 +249,5 @@ TABLES = (
     VerdictRow,
     TestDelivery,
     Replay,
+    SchemaRegistryRow,
 )

@@ -9,10 +9,10 @@ face.
 
 import json
 from typing import Final
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import urlsplit
 
 from event_issuer.domain.catalogue import ListedSchema, ListedType, dialect_of, dialect_version, rendered
-from event_issuer.domain.dialects import Dialect, parts
+from event_issuer.domain.embedding import embed
 from event_issuer.domain.json_text import render_json
 from event_issuer.domain.time import to_rfc3339
 
@@ -112,45 +112,8 @@ def _payload(schema: ListedSchema, place: str) -> Node:
     """A Multi Format Schema Object, whose schema will stand at `place`."""
     definition = schema.parsed()
     dialect = dialect_of(definition)
-    _move(definition, dialect, place)
+    embed(definition, dialect, place)
     return {"schemaFormat": f"application/schema+json;version={dialect_version(dialect)}", "schema": definition}
-
-
-def _move(definition: dict[str, object], dialect: Dialect, place: str) -> None:
-    """Makes a schema a part of another document: each reference becomes a `$ref` with a JSON Pointer from its root.
-
-    A registered schema is one resource without others inside, so `$dynamicRef` leads where `$ref` does. Names and
-    addresses of the schema go: in the other document they would be its own.
-    """
-    found = [("", definition)]
-    for pointer, schema in found:  # grows while it is walked
-        inside = parts(schema, dialect)
-        found += [(pointer + part.step, part.schema) for part in inside if isinstance(part.schema, dict)]
-    names = {
-        f"#{name}": quote(pointer, _FRAGMENT) for pointer, schema in found for name in _taken_names(schema, dialect)
-    }
-    for _, schema in found:
-        targets = [str(schema.pop(keyword)) for keyword in dialect.references if keyword in schema]
-        refs = [_ref(place + names.get(unquote(target), target.removeprefix("#"))) for target in targets]
-        if len(refs) == 1:
-            schema |= refs[0]
-        elif refs:
-            schema["allOf"] = [*_list(schema.get("allOf")), *refs]
-
-
-_FRAGMENT: Final = "/~!$&'()*+,;=:@"  # what stands in a fragment as it is, beside letters and digits (RFC 3986 §3.5)
-
-
-def _taken_names(schema: dict[str, object], dialect: Dialect) -> list[str]:
-    """The names by which references know a schema, which are taken from it; in draft-07 an `$id` can be one."""
-    named = [str(schema.pop(keyword)) for keyword in dialect.anchors if keyword in schema]
-    identity = str(schema.pop("$id", ""))
-    schema.pop("$schema", None)
-    return [*named, identity.removeprefix("#")] if identity.startswith("#") else named
-
-
-def _list(value: object) -> list[object]:
-    return value if isinstance(value, list) else []
 
 
 def _ref(target: str) -> Node:

@@ -1,4 +1,4 @@
-"""What a subscription shows to its endpoint, apart from the signature: an API key in a header, or Basic.
+"""What we show to who answers our requests: an API key in a header, Basic, or a bearer token.
 
 Pure rules: what may stand in a header, and which headers are ours. Values never appear in a repr or a message.
 """
@@ -15,6 +15,7 @@ HEADER_LENGTH_MAX: Final = 64
 VALUE_LENGTH_MAX: Final = 4096  # servers refuse heads of 8 KiB and up
 _HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")  # RFC 9110 §5.6.2: token
 _VALUE = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?")
+_TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")
 _RESERVED = frozenset(
     {
         "authorization",  # use `authentication`
@@ -75,26 +76,47 @@ class BasicCredentials:
 
 
 @dataclass(frozen=True, slots=True)
+class BearerToken:
+    """RFC 6750, section 2.1. Raises BadInput."""
+
+    token: str = field(repr=False)
+
+    def __post_init__(self) -> None:
+        if _TOKEN.fullmatch(self.token) is None or len(self.token) > VALUE_LENGTH_MAX:
+            raise BadInput(f"A bearer token is 1 to {VALUE_LENGTH_MAX} letters, digits and -._~+/, with = at its end.")
+
+
+@dataclass(frozen=True, slots=True)
 class Credentials:
-    """All that one subscription shows; `encode` is what gets sealed."""
+    """All that one subscription or registry is shown; `encode` is what gets sealed. Raises BadInput for two that would
+    be one header."""
 
     api_key: ApiKeyHeader | None = None
     basic: BasicCredentials | None = None
+    bearer: BearerToken | None = None
+
+    def __post_init__(self) -> None:
+        if self.basic is not None and self.bearer is not None:
+            raise BadInput("A request shows a name and a password, or a bearer token, and not both.")
 
     def __bool__(self) -> bool:
-        return self.api_key is not None or self.basic is not None
+        return self.api_key is not None or self.basic is not None or self.bearer is not None
 
     @classmethod
     def decode(cls, raw: bytes) -> "Credentials":
         members = json.loads(raw)
-        api_key, basic = members.get("api_key"), members.get("basic")
-        return cls(ApiKeyHeader(*api_key) if api_key else None, BasicCredentials(*basic) if basic else None)
+        api_key, basic, bearer = members.get("api_key"), members.get("basic"), members.get("bearer")
+        return cls(
+            ApiKeyHeader(*api_key) if api_key else None,
+            BasicCredentials(*basic) if basic else None,
+            BearerToken(bearer) if bearer else None,
+        )
 
     def encode(self) -> bytes:
         members = {
             "api_key": self.api_key and [self.api_key.header, self.api_key.key],
             "basic": self.basic and [self.basic.username, self.basic.password],
-        }
+        } | ({"bearer": self.bearer.token} if self.bearer else {})
         return json.dumps(members).encode()
 
     def headers(self) -> list[tuple[str, str]]:
@@ -104,11 +126,15 @@ class Credentials:
         if self.basic is not None:
             token = base64.b64encode(f"{self.basic.username}:{self.basic.password}".encode()).decode()
             found.append(("authorization", f"Basic {token}"))
+        if self.bearer is not None:
+            found.append(("authorization", f"Bearer {self.bearer.token}"))
         return found
 
     def secrets(self) -> list[str]:
-        """What no record may show: the key, the password, and the token that both halves of Basic make."""
+        """What no record may show: the key, the tokens, the password, and what both halves of Basic make."""
         found = [] if self.api_key is None else [self.api_key.key]
+        if self.bearer is not None:
+            found.append(self.bearer.token)
         if self.basic is not None:
             found += [self.basic.password, *(value.removeprefix("Basic ") for _, value in self.headers()[-1:])]
         return [secret for secret in found if secret]

@@ -105,6 +105,14 @@ class SchemaRegistry:
         except (KeyError, TypeError, ValueError):
             raise _unreadable("a schema") from None
 
+    async def compatibility(self, subject: str) -> str:
+        """What a next version of the subject has to keep, such as BACKWARD. Raises NotFound."""
+        found = await self._ask("GET", f"/config/{_segment(subject)}?defaultToGlobal=true")
+        level = found.get("compatibilityLevel") if isinstance(found, dict) else None
+        if not isinstance(level, str):
+            raise _unreadable("a level of compatibility")
+        return level
+
     async def register(self, subject: str, definition: str) -> int:
         """Registers a JSON Schema as the subject's next version, unless it has this one already; the schema's id.
 

@@ -12,10 +12,13 @@ from event_issuer.resolvers.event_types import EventTypes
 from event_issuer.resolvers.events import Events
 from event_issuer.resolvers.explaining import Explaining
 from event_issuer.resolvers.expunging import Expunging
+from event_issuer.resolvers.importing import Importing
 from event_issuer.resolvers.parked import ParkedEvents
 from event_issuer.resolvers.produce import Producing
+from event_issuer.resolvers.publishing import Publishing
 from event_issuer.resolvers.quarantine import Quarantine
 from event_issuer.resolvers.replays import Replays
+from event_issuer.resolvers.schema_registries import SchemaRegistries
 from event_issuer.resolvers.schemas import Schemas
 from event_issuer.resolvers.subscriptions import Subscriptions
 from event_issuer.resolvers.test_deliveries import TestDeliveries
@@ -25,6 +28,9 @@ from event_issuer.resolvers.test_deliveries import TestDeliveries
 class Operations:
     event_types: EventTypes
     schemas: Schemas
+    registries: SchemaRegistries
+    importing: Importing
+    publishing: Publishing
     producing: Producing
     events: Events
     subscriptions: Subscriptions

@@ -16,7 +16,7 @@ from event_issuer.domain import (
 )
 from event_issuer.eventlog import reading
 from event_issuer.graphql.fields import value
-from event_issuer.resolvers import produce
+from event_issuer.resolvers import importing, produce
 
 
 @strawberry.enum(name="Audience", description="Who may consume an event type.")
@@ -84,6 +84,24 @@ class QuarantineStanding(Enum):
     DEAD_LETTERED = value(verdicts.Standing.DEAD_LETTERED.value, "Its type enforces its contract: never delivered.")
     RELEASED = value(verdicts.Standing.RELEASED.value, "It was delivered after all, or is being delivered.")
     DISCARDED = value(verdicts.Standing.DISCARDED.value, "It will never be delivered.")
+
+
+@strawberry.enum(description="What a schema registry is shown.")
+class SchemaRegistryCredentialsKind(Enum):
+    BASIC = value("BASIC", "A name and a password (RFC 7617).")
+    BEARER = value("BEARER", "A bearer token (RFC 6750).")
+    API_KEY = value("API_KEY", "A key in a header of its own.")
+
+
+_Outcome = importing.ImportOutcome
+
+
+@strawberry.enum(description="What became of a subject that was to be imported.")
+class ImportOutcome(Enum):
+    CREATED = value(_Outcome.CREATED.value, "It is a new event type.")
+    UPDATED = value(_Outcome.UPDATED.value, "Its event type got the versions that were new.")
+    UNCHANGED = value(_Outcome.UNCHANGED.value, "Its event type had all its versions.")
+    REFUSED = value(_Outcome.REFUSED.value, "Nothing of it was taken; `problem` says why.")
 
 
 _Reason = unreadable.UnreadableReason

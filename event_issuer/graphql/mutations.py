@@ -22,6 +22,18 @@ from event_issuer.graphql.parked import ParkedEventsPayload, ParkedSelected
 from event_issuer.graphql.quarantine import QuarantinePayload, Selected
 from event_issuer.graphql.replays import ReplayId, ReplayPayload, ToReplay, cancel_replay, replay_events
 from event_issuer.graphql.scalars import CloudEvent
+from event_issuer.graphql.schema_registries import (
+    ImportEventTypesPayload,
+    PublishEventTypePayload,
+    RemoveSchemaRegistryPayload,
+    SetSchemaRegistryPayload,
+    ToImport,
+    ToPublish,
+    ToSet,
+    import_types,
+    publish_type,
+    set_registry,
+)
 from event_issuer.graphql.schemas import RegisterSchemaInput, RegisterSchemaPayload
 from event_issuer.graphql.subscriptions import (
     CreateWebhookSubscriptionInput,
@@ -83,6 +95,30 @@ class Mutation:
         wanted = (input.event_type, input.schema, input.example)
         registered = await info.context.do.schemas.register(info.context.caller, *wanted)
         return RegisterSchemaPayload.of(registered, info.context.do.schema_urls)
+
+    @mutation(
+        "Names your tenant's schema registry, in the place of a former one. For who may manage all its event types."
+    )
+    async def set_schema_registry(self, info: Asked, input: ToSet) -> SetSchemaRegistryPayload | None:
+        return await set_registry(info, input)
+
+    @mutation("Takes your tenant's schema registry away, with its credentials. Event types that came from it stay.")
+    async def remove_schema_registry(self, info: Asked) -> RemoveSchemaRegistryPayload | None:
+        return RemoveSchemaRegistryPayload(removed=await info.context.do.registries.remove(info.context.caller))
+
+    @mutation(
+        "Makes subjects of your tenant's schema registry event types, with their versions in order, or brings those "
+        "that are new. JSON Schema only; each subject whole, or not at all."
+    )
+    async def import_event_types(self, info: Asked, input: ToImport) -> ImportEventTypesPayload | None:
+        return await import_types(info, input)
+
+    @mutation(
+        "Registers the schema versions of your event type to your tenant's schema registry, in order. What is there "
+        "already stays as it is, so that it may be asked for again."
+    )
+    async def publish_event_type(self, info: Asked, input: ToPublish) -> PublishEventTypePayload | None:
+        return await publish_type(info, input)
 
     @mutation("Lets held events go to their lanes, if the contract that holds now takes them.")
     async def release_quarantined_events(self, info: Asked, input: Selected) -> QuarantinePayload | None:

@@ -22,6 +22,12 @@ from event_issuer.graphql.nodes import find_node
 from event_issuer.graphql.quarantine import QuarantinedEvent
 from event_issuer.graphql.replays import Replay, replays_of
 from event_issuer.graphql.scalars import JSON, CloudEvent
+from event_issuer.graphql.schema_registries import (
+    RegistryVersion,
+    SchemaRegistry,
+    find_registry,
+    registered_versions,
+)
 from event_issuer.graphql.schemas import CompatibilityReport
 from event_issuer.graphql.subscriptions import WebhookSubscription, WebhookSubscriptionFilter
 from event_issuer.graphql.test_deliveries import TestDelivery, find_test_delivery
@@ -68,6 +74,21 @@ class Query:
     ) -> CompatibilityReport | None:
         report = await info.context.do.schemas.check(info.context.caller, event_type, schema)
         return None if report is None else CompatibilityReport.of(report)
+
+    @field("Your tenant's schema registry, for who may manage event types; null if it has named none.")
+    async def schema_registry(self, info: Asked) -> SchemaRegistry | None:
+        return await find_registry(info)
+
+    @field(
+        "What your tenant's schema registry has of an event type, as far as it was imported or published; null if the "
+        "type is not yours to see."
+    )
+    async def registry_versions(
+        self,
+        info: Asked,
+        event_type: Annotated[str, strawberry.argument(description="The event type's name.")],
+    ) -> list[RegistryVersion] | None:
+        return await registered_versions(info, event_type)
 
     @field("Would this event be accepted? Changes nothing.")
     async def validate_event(

@@ -2,6 +2,7 @@
 
 import strawberry
 
+from event_issuer.contracts import succession
 from event_issuer.db import tables
 from event_issuer.domain import schema_changes
 from event_issuer.domain.dataschemas import SchemaUrls
@@ -86,7 +87,7 @@ class CompatibilityReport:
     problems: list[CompatibilityProblem] = strawberry.field(description="Why it could not; at most 100.")
 
     @classmethod
-    def of(cls, report: schemas.CompatibilityReport) -> "CompatibilityReport":
+    def of(cls, report: succession.CompatibilityReport) -> "CompatibilityReport":
         return cls(
             verdict=CompatibilityVerdict(report.verdict.value),
             mode=CompatibilityMode(report.mode.value),

@@ -34,7 +34,7 @@ from event_issuer.domain.errors import (
 )
 from event_issuer.domain.json_format import read_event
 from event_issuer.domain.paging import PageRequest, Slice, sliced
-from event_issuer.domain.time import Clock
+from event_issuer.domain.time import Clock, Instant
 from event_issuer.eventlog.protocol import EventLog, TypeStorage
 from event_issuer.resolvers.event_type_changes import (
     EventTypeChange,
@@ -117,36 +117,16 @@ class EventTypes:
         Raises BadInput, SchemaInvalid, Conflict when the name is taken or there can be no topic, LimitExceeded.
         """
         caller.authorise(Action.MANAGE_EVENT_TYPES, spec.name)
-        _check(spec, self._limits)
+        check_spec(spec, self._limits)
         await self._trial.try_schema(spec.definition, spec.example)
-        await self._database.run(self._refusals(caller, spec.name))  # before there is a topic that nobody needs
-        new = _new(caller, spec)
-        storage = TypeStorage(
-            new.name, new.partition_count, new.retention_s, new.retention_bytes, compacts=new.compacts
-        )
-        new = replace(new, partition_count=await self._log.prepare(storage))
-        event_type_id = await self._database.run(self._creation(caller, new))
+        await self._database.run(refusals(caller, spec.name, self._limits))  # before there is a topic that nobody needs
+        spec = replace(spec, partitions=await self._log.prepare(storage_of(spec)))
+        event_type_id = await self._database.run(creation(caller, spec, self._limits, self._clock()))
         self._feed.hurry()
         row = await sql.by_id(event_type_id)
         if row is None:
             raise NotFound(f"The event type {spec.name} has gone.")
         return row
-
-    def _refusals(self, caller: Caller, name: str) -> Work[None]:
-        yield from sql.refuse_beyond(caller.tenant_id, self._limits.event_types_max)
-        if (yield sql.taken(name)):
-            raise _taken(name)
-
-    def _creation(self, caller: Caller, new: sql.NewEventType) -> Work[int]:
-        now = self._clock()
-        yield from sql.refuse_beyond(new.tenant_id, self._limits.event_types_max)
-        event_type_id = yield from sql.insert(new, now)
-        if event_type_id is None:
-            raise _taken(new.name)
-        detail = {"name": new.name, "audience": new.audience, "partitions": new.partition_count}
-        entry = Audit(caller.tenant_id, caller.principal_id, "create", "event type", event_type_id, detail)
-        yield from audit(entry, now)
-        return event_type_id
 
     async def update(self, caller: Caller, name: str, change: EventTypeChange) -> EventType:
         """What the change leaves unset stays. Raises NotFound for another tenant's type, BadInput, Conflict."""
@@ -262,10 +242,6 @@ class EventTypes:
         return EventValidation(data_violations(entry, event, document, self._limits.data_bytes_max), entry.version)
 
 
-def _taken(name: str) -> Conflict:
-    return Conflict(f"There is an event type {name} already; take another name.")
-
-
 def authorise_sight(caller: Caller, event_type: EventType) -> None:
     """Raises NotFound where `may_see` says no."""
     if not may_see(caller, event_type):
@@ -276,7 +252,37 @@ def may_see(caller: Caller, row: EventType) -> bool:
     return caller.may_see(row.name, Audience(row.audience), row.tenant_id)
 
 
-def _check(spec: EventTypeSpec, limits: EventTypeLimits) -> None:
+def refusals(caller: Caller, name: str, limits: EventTypeLimits) -> Work[None]:
+    """Raises what `creation` would raise at this moment."""
+    yield from sql.refuse_beyond(caller.tenant_id, limits.event_types_max)
+    if (yield sql.taken(name)):
+        raise name_taken(name)
+
+
+def storage_of(spec: EventTypeSpec) -> TypeStorage:
+    return TypeStorage(spec.name, spec.partitions, spec.retention_s, spec.retention_bytes, compacts=spec.compacts)
+
+
+def creation(caller: Caller, spec: EventTypeSpec, limits: EventTypeLimits, now: Instant) -> Work[int]:
+    """The new type's id. For whoever may manage it, has checked what it asks for and has prepared its storage. Raises
+    Conflict, LimitExceeded."""
+    new = _new(caller, spec)
+    yield from sql.refuse_beyond(new.tenant_id, limits.event_types_max)
+    event_type_id = yield from sql.insert(new, now)
+    if event_type_id is None:
+        raise name_taken(new.name)
+    detail = {"name": new.name, "audience": new.audience, "partitions": new.partition_count}
+    entry = Audit(caller.tenant_id, caller.principal_id, "create", "event type", event_type_id, detail)
+    yield from audit(entry, now)
+    return event_type_id
+
+
+def name_taken(name: str) -> Conflict:
+    return Conflict(f"There is an event type {name} already; take another name.")
+
+
+def check_spec(spec: EventTypeSpec, limits: EventTypeLimits) -> None:
+    """Raises BadInput for what no event type may be, whatever its schema."""
     name = spec.name
     if _NAME.fullmatch(name) is None or len(name) > NAME_LENGTH_MAX or name.partition(".")[0] in RESERVED:
         raise BadInput(

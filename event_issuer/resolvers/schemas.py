@@ -5,12 +5,16 @@ that adds the version makes sure that nothing it was compared with has changed. 
 """
 
 import json
-from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final
 
-from jsonschema_rs.canonical.json import to_string as canonical_text
-
+from event_issuer.contracts.succession import (
+    Comparer,
+    CompatibilityReport,
+    compared,
+    is_same,
+    refuse_incompatible,
+)
 from event_issuer.contracts.trial import SchemaTrial
 from event_issuer.db import event_types
 from event_issuer.db import schemas as sql
@@ -18,37 +22,17 @@ from event_issuer.db.access import Audit, audit
 from event_issuer.db.changes import ChangeFeed
 from event_issuer.db.database import Database
 from event_issuer.db.tables import EventType, SchemaVersion
-from event_issuer.db.work import Work
+from event_issuer.db.work import Dialect, Work
 from event_issuer.domain.access import Action, Audience, Caller
-from event_issuer.domain.compatibility import (
-    Comparison,
-    CompatibilityMode,
-    CompatibilityProblem,
-    CompatibilityVerdict,
-)
-from event_issuer.domain.errors import Conflict, NotFound, SchemaIncompatible, SchemaProblem
+from event_issuer.domain.compatibility import CompatibilityMode, CompatibilityVerdict
+from event_issuer.domain.errors import Conflict, NotFound
 from event_issuer.domain.paging import PageRequest, Slice
 from event_issuer.domain.schema_changes import SchemaChange, diff
-from event_issuer.domain.time import Clock
+from event_issuer.domain.time import Clock, Instant
 from event_issuer.resolvers.event_types import as_text, authorise_sight, may_see
 
 VERSIONS_MAX: Final = 200  # of one type, at most 256 KiB each: a transitive mode compares a schema with all of them
 TRIES_MAX: Final = 5  # each is lost to a registration that won: more of them at once is not how schemas are made
-PROBLEMS_MAX: Final = 100  # in one report: enough to work from
-
-
-class Comparer(Protocol):
-    async def compare(self, old: object, new: object, mode: CompatibilityMode) -> Comparison:
-        """Whether `new` may follow `old`. Raises LimitExceeded, Unavailable."""
-
-
-@dataclass(frozen=True, slots=True)
-class CompatibilityReport:
-    """There are problems with a verdict other than COMPATIBLE only, and then at least one."""
-
-    verdict: CompatibilityVerdict
-    mode: CompatibilityMode
-    problems: tuple[SchemaProblem, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,26 +80,18 @@ class Schemas:
         for _ in range(TRIES_MAX):
             event_type = await self._owned(caller, name)
             latest = await self._latest_of(event_type)
-            if _is_same(latest, definition):
+            if is_same(json.loads(latest.definition), definition):
                 return RegisteredSchema(latest, event_type, created=False)
-            _refuse_incompatible(await self._compared(event_type, latest, definition))
+            refuse_incompatible(await self._compared(event_type, latest, definition))
             text = None if example is None else as_text(example)
             new = sql.NextVersion(event_type.id, latest.version, event_type.compatibility, as_text(definition), text)
-            schema_id = await self._database.run(self._registration(caller, event_type, new))
+            work = registration(self._database.dialect, caller, event_type.name, new, self._versions_max, self._clock())
+            schema_id = await self._database.run(work)
             row = None if schema_id is None else await sql.by_id(schema_id)
             if row is not None:
                 self._feed.hurry()
                 return RegisteredSchema(row, event_type, created=True)
         raise Conflict(f"Others register schemas of {name} at the same time; look at them and try again.")
-
-    def _registration(self, caller: Caller, event_type: EventType, new: sql.NextVersion) -> Work[int | None]:
-        now = self._clock()
-        schema_id = yield from sql.insert(self._database.dialect, new, self._versions_max, now)
-        if schema_id is not None:
-            detail = {"eventType": event_type.name, "version": new.after + 1}
-            entry = Audit(caller.tenant_id, caller.principal_id, "register", "schema version", schema_id, detail)
-            yield from audit(entry, now)
-        return schema_id
 
     async def check(self, caller: Caller, name: str, definition: object) -> CompatibilityReport | None:
         """Whether the schema could be the next version; changes nothing. None for a type the caller may not see.
@@ -129,7 +105,7 @@ class Schemas:
             return None
         await self._trial.try_schema(definition)
         latest = await self._latest_of(event_type)
-        if _is_same(latest, definition):
+        if is_same(json.loads(latest.definition), definition):
             return CompatibilityReport(CompatibilityVerdict.COMPATIBLE, CompatibilityMode(event_type.compatibility))
         return await self._compared(event_type, latest, definition)
 
@@ -182,42 +158,23 @@ class Schemas:
         return latest
 
     async def _compared(self, event_type: EventType, latest: SchemaVersion, definition: object) -> CompatibilityReport:
-        """The versions that the mode asks for, the newest first, until one leaves it undecided."""
-        mode = CompatibilityMode(event_type.compatibility)
-        verdict, problems = CompatibilityVerdict.COMPATIBLE, list[SchemaProblem]()
-        async for earlier in self._earlier(mode, latest):
-            found = await self._comparer.compare(json.loads(earlier.definition), definition, mode)
-            problems += [_against(earlier.version, problem) for problem in found.problems]
-            its_verdict = found.verdict
-            if its_verdict is not CompatibilityVerdict.COMPATIBLE and verdict is not CompatibilityVerdict.INCOMPATIBLE:
-                verdict = its_verdict
-            if its_verdict is CompatibilityVerdict.UNDECIDED or len(problems) >= PROBLEMS_MAX:
-                break
-        return CompatibilityReport(verdict, mode, tuple(problems[:PROBLEMS_MAX]))
-
-    async def _earlier(self, mode: CompatibilityMode, latest: SchemaVersion) -> AsyncIterator[SchemaVersion]:
-        for version in reversed(mode.held_against(range(1, latest.version + 1))):
-            found = latest if version == latest.version else await sql.by_version(latest.event_type_id, version)
+        async def definition_of(version: int) -> object:
+            found = latest if version == latest.version else await sql.by_version(event_type.id, version)
             assert found is not None  # they are numbered without a gap, and none is ever removed
-            yield found
+            return json.loads(found.definition)
+
+        mode = CompatibilityMode(event_type.compatibility)
+        return await compared(self._comparer, mode, latest.version, definition_of, definition)
 
 
-def _is_same(version: SchemaVersion, definition: object) -> bool:
-    """Whether both are the same JSON value: the order of members and the spelling of numbers say nothing."""
-    return canonical_text(json.loads(version.definition)) == canonical_text(definition)
-
-
-def _against(version: int, found: CompatibilityProblem) -> SchemaProblem:
-    return SchemaProblem(found.path, found.rule, found.message, version, found.witnessed, found.witness)
-
-
-def _refuse_incompatible(report: CompatibilityReport) -> None:
-    if report.verdict is CompatibilityVerdict.COMPATIBLE:
-        return
-    first = report.problems[0]
-    more = f" (and {len(report.problems) - 1} more)" if len(report.problems) > 1 else ""
-    raise SchemaIncompatible(
-        f"The schema may not follow version {first.against_version} in the mode {report.mode.value}: "
-        f"{first.message}{more}",
-        problems=report.problems,
-    )
+def registration(
+    dialect: Dialect, caller: Caller, event_type: str, new: sql.NextVersion, versions_max: int, now: Instant
+) -> Work[int | None]:
+    """The id of the next version; None when the type has changed since its schema was compared. For whoever may manage
+    the type and has compared the schema."""
+    schema_id = yield from sql.insert(dialect, new, versions_max, now)
+    if schema_id is not None:
+        detail = {"eventType": event_type, "version": new.after + 1}
+        entry = Audit(caller.tenant_id, caller.principal_id, "register", "schema version", schema_id, detail)
+        yield from audit(entry, now)
+    return schema_id

@@ -20,6 +20,7 @@ NONCE_BYTES: Final = 12
 # The purposes there are.
 SIGNING_SECRET: Final = "subscription.signing_secret"
 CREDENTIALS: Final = "subscription.credentials"
+REGISTRY_CREDENTIALS: Final = "schema_registry.credentials"
 _VERSION: Final = b"\x01"
 _KEY_ID_BYTES: Final = 4
 

@@ -19,7 +19,7 @@ TYPES: dict[type[Column], dict[str, str]] = {
 }
 WITHOUT_PICCOLO = {
     "changes", "compactions", "dedupe_entries", "judged_ranges", "lanes", "leases", "log_heads", "log_identity",
-    "log_records", "processes", "replay_ranges", "schema_migrations",
+    "log_records", "processes", "registry_versions", "replay_ranges", "schema_migrations",
 }  # fmt: skip
 COLUMNS = {
     "sqlite": "SELECT name, type, \"notnull\" = 1 OR pk > 0 FROM pragma_table_info('{}') ORDER BY cid",

@@ -2,7 +2,7 @@
 
 import pytest
 
-from event_issuer.domain.credentials import ApiKeyHeader, BasicCredentials, Credentials
+from event_issuer.domain.credentials import ApiKeyHeader, BasicCredentials, BearerToken, Credentials
 from event_issuer.domain.errors import BadInput
 
 
@@ -44,3 +44,23 @@ def test_bad_basic_credentials_are_refused(username: str, password: str, message
     with pytest.raises(BadInput) as refused:
         BasicCredentials(username, password)
     assert refused.value.detail.startswith(message)
+
+
+def test_a_bearer_token_is_a_header_and_comes_back() -> None:
+    credentials = Credentials(bearer=BearerToken("a.b-c_d~e+f/g=="))
+    assert credentials.headers() == [("authorization", "Bearer a.b-c_d~e+f/g==")]
+    assert Credentials.decode(credentials.encode()) == credentials
+    assert (bool(credentials), credentials.secrets()) == (True, ["a.b-c_d~e+f/g=="])
+    assert "a.b-c" not in repr(credentials)
+
+
+@pytest.mark.parametrize("token", ["", "two words", "a\r\nb", "=", "a=b", "tøken", "a" * 4097])
+def test_a_bad_bearer_token_is_refused(token: str) -> None:
+    with pytest.raises(BadInput) as refused:
+        BearerToken(token)
+    assert refused.value.detail.startswith("A bearer token is 1 to 4096 letters, digits and -._~+/")
+
+
+def test_two_credentials_for_one_header_are_refused() -> None:
+    with pytest.raises(BadInput, match="and not both"):
+        Credentials(basic=BasicCredentials("user", "pass"), bearer=BearerToken("token"))

@@ -16,6 +16,7 @@ class Registry:
         self.receiver: Receiver
         self.ids: dict[str, int] = {}
         self.subjects: dict[str, list[dict[str, object]]] = {}
+        self.levels: dict[str, str] = {}
         self._authorization, self._sealed = authorization, sealed
 
     @classmethod
@@ -23,7 +24,7 @@ class Registry:
         cls, receivers: Receivers, authorization: str | None = None, sealed: frozenset[str] = frozenset()
     ) -> "Registry":
         registry = cls(authorization, sealed)
-        registry.receiver = await receivers(registry._act)
+        registry.receiver = await receivers(registry.act)
         return registry
 
     @property
@@ -40,7 +41,7 @@ class Registry:
         versions.append({"subject": subject, "version": len(versions) + 1, "id": id_, "schema": schema, **more})
         return id_
 
-    async def _act(self, peer: Peer) -> None:
+    async def act(self, peer: Peer) -> None:
         head, _, body = self.receiver.requests[-1].partition(b"\r\n\r\n")
         lines = head.decode().split("\r\n")
         method, path, _ = lines[0].split(" ")
@@ -58,6 +59,8 @@ class Registry:
 
     def _answer(self, method: str, path: list[str], body: bytes) -> Answer:
         match method, path:
+            case "GET", ["config", asked] if asked.endswith("?defaultToGlobal=true"):
+                return 200, {"compatibilityLevel": self.levels.get(asked.partition("?")[0], "BACKWARD")}
             case "GET", ["subjects"]:
                 return 200, sorted(self.subjects)
             case "GET", ["subjects", subject, "versions"] if subject in self.subjects:
