@@ -43,7 +43,7 @@ class Store:
     def fresh_url(self, purpose: str) -> str:
         """The address of a new, empty database."""
         if self.server is None:
-            return f"sqlite:///{self.folder}/{purpose}.db"
+            return f"sqlite:///{self.folder}/{self.name}-{purpose}.db"
         return self.server.url(self.server.create())
 
 

@@ -9,6 +9,7 @@ from bench.limits import Bench, posting
 from bench.performance import BATCH, LATENCY_1, WHOLE_1
 from bench.processes import BenchFailed, Child
 from bench.report import L1, L5, Figures, document, table
+from bench.stores import Store
 from bench.windows import Measured, Plan, Window, choose
 
 BRIEF = Plan(warm_up_s=0.05, window_s=0.05, windows=1, windows_max=1)
@@ -78,3 +79,9 @@ def test_a_store_stands_beside_those_that_were_measured_before_it() -> None:
     assert document(both)["between"] == [{"what": "whole path, fan-out 1, kafka", "of": "sqlite", "ratio": 0.5}]
     assert table(both).splitlines()[-1] == "whole path, fan-out 1, kafka  0.500 × sqlite"
     assert document(figures())["between"] == []
+
+
+def test_stores_of_one_run_share_no_database(tmp_path: Path) -> None:
+    """A database belongs to one log for good: the issuer would refuse it with another."""
+    assert Store("sqlite", tmp_path).fresh_url("issuer") == f"sqlite:///{tmp_path}/sqlite-issuer.db"
+    assert Store("kafka", tmp_path).fresh_url("issuer") == f"sqlite:///{tmp_path}/kafka-issuer.db"
