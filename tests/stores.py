@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import AsyncIterator, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from itertools import count
@@ -93,6 +94,29 @@ class PostgresServer:
             )
 
 
+class Copies:
+    """Databases like a template, each made while the test before runs: making one takes as long as many a test."""
+
+    def __init__(self, server: PostgresServer, template: str) -> None:
+        self._server, self._template = server, template
+        self._aside = ThreadPoolExecutor(1)
+        self._next = self._make()
+
+    def _make(self) -> "Future[str]":
+        return self._aside.submit(self._server.create, self._template)
+
+    def take(self) -> str:
+        name = self._next.result()
+        self._next = self._make()
+        return name
+
+    def give_back(self, name: str) -> None:
+        self._aside.submit(self._server.drop, name)
+
+    def close(self) -> None:
+        self._aside.shutdown()
+
+
 @pytest.fixture(scope="session")
 def postgresql_server() -> Iterator[PostgresServer]:
     binaries = postgresql_binaries()
@@ -113,6 +137,13 @@ def postgresql_template(postgresql_server: PostgresServer) -> str:
     name = postgresql_server.create()
     asyncio.run(_migrate(postgresql_server.url(name)))
     return name
+
+
+@pytest.fixture(scope="session")
+def postgresql_copies(postgresql_server: PostgresServer, postgresql_template: str) -> Iterator[Copies]:
+    copies = Copies(postgresql_server, postgresql_template)
+    yield copies
+    copies.close()
 
 
 @pytest.fixture(scope="session")
@@ -148,9 +179,10 @@ def database_url(store: str, request: pytest.FixtureRequest, tmp_path: Path) -> 
         yield f"sqlite:///{tmp_path}/issuer.db"
         return
     server: PostgresServer = request.getfixturevalue("postgresql_server")
-    name = server.create(template=request.getfixturevalue("postgresql_template"))
+    copies: Copies = request.getfixturevalue("postgresql_copies")
+    name = copies.take()
     yield server.url(name)
-    server.drop(name)
+    copies.give_back(name)
 
 
 @pytest.fixture
