@@ -46,13 +46,12 @@ def mirror(dialect: Dialect, heads: Sequence[tuple[int, int, int]]) -> Work[None
 
 def remember(dialect: Dialect, index: IdentityIndex, entries: Sequence[Row]) -> Work[None]:
     """Rows of identity, content, partition, offset and instant. What is remembered already, by whomever, stays."""
-    known = yield from dedupe.known_among(dialect, index, [bytes(entry[0]) for entry in entries])
-    fresh = [entry for entry in entries if entry[0] not in known]
     if dialect == "sqlite":
-        yield from dedupe.remember(dialect, fresh)
+        known = yield from dedupe.known_among(dialect, index, [bytes(entry[0]) for entry in entries])
+        yield from dedupe.remember(dialect, [entry for entry in entries if entry[0] not in known])
         return
-    fresh.sort(key=lambda entry: bytes(entry[0]))
-    for part in batches(dedupe.ENTRY, fresh):
+    # In one order, so that two processes do not wait for each other.
+    for part in batches(dedupe.ENTRY, sorted(entries, key=lambda entry: bytes(entry[0]))):
         inserted = insertion(dialect, "dedupe_entries", dedupe.ENTRY, part)
         yield Statement(f"{inserted.sql} ON CONFLICT (identity_digest) DO NOTHING", inserted.args)
 
