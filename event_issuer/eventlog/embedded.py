@@ -6,35 +6,23 @@ nothing from the store.
 
 import zlib
 from collections.abc import Sequence
-from contextlib import suppress
-from time import monotonic
 from typing import Final
 
 import orjson
 import structlog
 
-from event_issuer.db import dedupe, verdicts
 from event_issuer.db import log as sql
 from event_issuer.db.database import Database
-from event_issuer.db.identity_index import IdentityIndex
 from event_issuer.db.work import Row
-from event_issuer.domain.errors import NotFound, Unavailable
+from event_issuer.domain.errors import NotFound
 from event_issuer.domain.events import CloudEvent
 from event_issuer.domain.records import Appended, AppendStatus, NewRecord
-from event_issuer.domain.time import SECOND_US, Clock, Instant
+from event_issuer.domain.time import Clock, Instant
+from event_issuer.eventlog.cached import CachedLog
 from event_issuer.eventlog.group_reads import GroupReads, Range
-from event_issuer.eventlog.groups import GroupCommit
 from event_issuer.eventlog.outsiders import judge_outsiders
-from event_issuer.eventlog.pages import Loaded, PageCache
-from event_issuer.eventlog.protocol import (
-    Bounds,
-    HeadListener,
-    Judge,
-    LogRecord,
-    Loop,
-    Page,
-    TypeStorage,
-)
+from event_issuer.eventlog.pages import Loaded
+from event_issuer.eventlog.protocol import Bounds, Judge, LogRecord, Loop, TypeStorage
 from event_issuer.telemetry.metrics import Metrics
 
 LOAD_BYTES_MAX: Final = 4 * 1024 * 1024  # of data read at once; a page of large events comes in parts
@@ -44,8 +32,8 @@ TRIM_BYTES_MAX: Final = 16 * 1024 * 1024  # and bytes: a large record is a long 
 logger = structlog.get_logger(__name__)
 
 
-class EmbeddedLog:
-    """Implements `EventLog`. `run()` must be running for `append` to be answered."""
+class EmbeddedLog(CachedLog):
+    """Implements `EventLog`."""
 
     can_expunge = True
     keeps_itself = False
@@ -60,17 +48,8 @@ class EmbeddedLog:
         judge: Judge | None = None,
         metrics: Metrics | None = None,
     ) -> None:
-        """`judge` is asked of records that say no schema version: they came by another way than the API."""
-        self.log_id = log_id
-        self._judge = judge
-        self._metrics = metrics or Metrics()
-        self._database = database
-        self._clock = clock
-        self._groups = GroupCommit(self._append_now)
-        self._identities = IdentityIndex()
-        self._listeners: list[HeadListener] = []
+        super().__init__(database, clock, log_id, cache_bytes_max=cache_bytes_max, judge=judge, metrics=metrics)
         self._reads = GroupReads(self._fetch)
-        self._pages = PageCache(self._load, clock, self._announce, bytes_max=cache_bytes_max)
 
     def loops(self) -> Sequence[Loop]:
         return [("log", self.run)]
@@ -84,67 +63,29 @@ class EmbeddedLog:
     async def retain(self, storage: TypeStorage) -> None:
         """The loops of retention and compaction read what the type says."""
 
-    def partition_of(self, event: CloudEvent, partition_ids: Sequence[int]) -> int:
-        """Those without a key are spread by their id."""
-        count = len(partition_ids)
-        if count == 1:
-            return partition_ids[0]
-        key = event.partitionkey or event.id
-        return partition_ids[zlib.crc32(key.encode()) % count]
+    def _number_of(self, key: str, count: int) -> int:
+        return zlib.crc32(key.encode()) % count
 
-    def watch(self, listener: HeadListener) -> None:
-        self._listeners.append(listener)
-
-    async def append(self, records: Sequence[NewRecord]) -> Sequence[Appended]:
-        return await self._groups.append(records) if records else []
-
-    async def run(self) -> None:
-        """Writes what is appended until cancelled; what is still waiting then is refused as Unavailable."""
-        with suppress(Unavailable):  # else the first append does it all at once, and holds up other writers
-            while not await self._database.run(dedupe.update(self._database.dialect, self._identities)):
-                pass
-        await self._groups.run()
-
-    async def step(self) -> int:
-        return await self._groups.step()
-
-    async def _append_now(self, records: Sequence[NewRecord]) -> Sequence[Appended]:
-        begun_s = monotonic()
+    async def _write(self, records: Sequence[NewRecord]) -> Sequence[Appended]:
         work = sql.append_group(self._database.dialect, records, self._clock(), self._identities)
         appended = await self._database.run(work)
-        self._metrics.append_duration.observe(round((monotonic() - begun_s) * SECOND_US))
-        self._metrics.append_records.observe(len(records))
         try:
-            self._publish(records, appended)
+            self._publish_new(records, appended)
         except Exception:  # a fault of ours, but the events are in the log, and that is what was asked
             logger.exception("appended events reach readers late")
         return appended
 
-    def _publish(self, records: Sequence[NewRecord], appended: Sequence[Appended]) -> None:
-        """Feeds the cache, which tells who waits for these partitions."""
+    def _publish_new(self, records: Sequence[NewRecord], appended: Sequence[Appended]) -> None:
         fresh: dict[int, list[LogRecord]] = {}
         for record, (status, partition_id, offset, recorded_at) in zip(records, appended, strict=True):
-            if status is AppendStatus.PERSISTED and (record.schema_version is not None or self._judge is None):
+            if status is AppendStatus.PERSISTED:
                 fresh.setdefault(partition_id, []).append(
                     LogRecord(
                         partition_id, offset, recorded_at, record.schema_version, record.event, origin=record.origin
                     )
                 )
         for partition_id, published in fresh.items():
-            self._pages.extend(partition_id, published)
-
-    def _announce(self, partition_id: int, next_offset: int) -> None:
-        for listener in self._listeners:
-            try:
-                listener(partition_id, next_offset)
-            except Exception:  # one listener's fault is not the others', nor the producer's
-                logger.exception("a listener failed", partition=partition_id)
-
-    async def read(self, partition_id: int, offset: int) -> Page:
-        return await self._pages.read(partition_id, offset)
-
-    def known_head(self, partition_id: int) -> int | None:
-        return self._pages.head(partition_id)
+            self._publish(partition_id, published)
 
     async def bounds(self, partition_ids: Sequence[int]) -> dict[int, Bounds]:
         found: dict[int, Bounds] = {}
@@ -156,18 +97,13 @@ class EmbeddedLog:
         """The database has them."""
 
     async def notice(self, partition_ids: Sequence[int]) -> int:
-        found = await self.bounds(partition_ids)
-        return sum(self._pages.notice(partition_id, bounds) for partition_id, bounds in found.items())
+        return self._notice(await self.bounds(partition_ids))
 
     async def offset_at(self, partition_id: int, instant: Instant) -> int:
         offset = (await self._database.read(sql.offset_at(partition_id, instant)))[0][0]
         if offset is None:
             raise NotFound(f"There is no partition {partition_id}.")
         return int(offset)
-
-    async def remembered(self, identities: Sequence[bytes]) -> list[tuple[Instant, int, int]]:
-        known = await self._database.run(dedupe.known_among(self._database.dialect, self._identities, identities))
-        return [(recorded_at, partition_id, offset) for _, partition_id, offset, recorded_at in known.values()]
 
     async def trim(self, partition_id: int, before_offset: int) -> int:
         dialect, removed = self._database.dialect, 0
@@ -176,10 +112,7 @@ class EmbeddedLog:
         ):
             removed += batch
         for bounds in (await self.bounds([partition_id])).values():
-            self._pages.notice(partition_id, bounds)
-            self._pages.forget(partition_id, bounds.first)
-            while await self._database.run(verdicts.forget(dialect, partition_id, bounds.first, TRIM_BATCH)):
-                pass  # batch by batch, too
+            await self._forget(partition_id, bounds)
         return removed
 
     def reload(self, partition_id: int) -> None:

@@ -5,7 +5,6 @@ everything is refused at once; one look a second tells when it is back.
 """
 
 import asyncio
-import zlib
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from time import monotonic
@@ -14,17 +13,15 @@ from typing import Final
 import structlog
 from aiokafka.protocol.admin import DeleteRecordsRequest
 
-from event_issuer.db import dedupe, partitions, verdicts
 from event_issuer.db import kafka_log as sql
+from event_issuer.db import partitions
 from event_issuer.db.database import Database
-from event_issuer.db.identity_index import IdentityIndex
 from event_issuer.db.log import log_identity
 from event_issuer.domain import kafka_binding as binding
 from event_issuer.domain.errors import SettingsInvalid, Unavailable
-from event_issuer.domain.events import CloudEvent
 from event_issuer.domain.records import Appended, NewRecord
-from event_issuer.domain.time import SECOND_US, Clock, Instant
-from event_issuer.eventlog.groups import GroupCommit
+from event_issuer.domain.time import Clock, Instant
+from event_issuer.eventlog.cached import CachedLog
 from event_issuer.eventlog.kafka.appending import MS_US, Appender
 from event_issuer.eventlog.kafka.client import EARLIEST, LATEST, KafkaClient
 from event_issuer.eventlog.kafka.connection import KafkaConnection
@@ -32,12 +29,11 @@ from event_issuer.eventlog.kafka.loading import Loader, RulesOf
 from event_issuer.eventlog.kafka.places import Places
 from event_issuer.eventlog.kafka.producer import Producer
 from event_issuer.eventlog.kafka.topics import TopicRules, Topics
-from event_issuer.eventlog.pages import Loaded, PageCache
-from event_issuer.eventlog.protocol import Bounds, HeadListener, Judge, LogRecord, Loop, Page, TypeStorage
+from event_issuer.eventlog.pages import Loaded
+from event_issuer.eventlog.protocol import Bounds, Judge, Loop, TypeStorage
 from event_issuer.telemetry.metrics import Metrics
 
 ID_PREFIX: Final = "k"  # no id of an embedded log, which is hexadecimal, begins with it
-FORGOTTEN_AT_ONCE: Final = 1_000  # verdicts on what was trimmed
 UPKEEP_S: Final = 1.0
 PING_MAX_S: Final = 2.0  # for a broker that keeps its connections and says nothing
 RECONCILE_S: Final = 30.0  # after so long a partition that somebody has added is known here
@@ -45,8 +41,8 @@ RECONCILE_S: Final = 30.0  # after so long a partition that somebody has added i
 logger = structlog.get_logger(__name__)
 
 
-class KafkaLog:
-    """Implements `EventLog`. The loop `log` must be running for `append` to be answered."""
+class KafkaLog(CachedLog):
+    """Implements `EventLog`."""
 
     can_expunge = False
     keeps_itself = True
@@ -65,18 +61,13 @@ class KafkaLog:
         judge: Judge | None = None,
         metrics: Metrics | None = None,
     ) -> None:
-        self.log_id = log_id
-        self._database, self._client, self._topics, self._clock = database, client, topics, clock
-        self._judge, self._metrics = judge, metrics or Metrics()
-        self._identities = IdentityIndex()
+        super().__init__(database, clock, log_id, cache_bytes_max=cache_bytes_max, judge=judge, metrics=metrics)
+        self._client, self._topics = client, topics
         self._places = Places(database, topics.rules)
         producer = Producer(client, timeout_s)
         parts = (database, producer, self._places, self._identities, clock, self._publish)
         self._appender = Appender(*parts, structured=topics.rules.structured)
         self._loader = Loader(client, self._places, record_rules, judge)
-        self._groups = GroupCommit(self._append_now)
-        self._listeners: list[HeadListener] = []
-        self._pages = PageCache(self._load, clock, self._announce, bytes_max=cache_bytes_max)
         self._moved: set[int] = set()
         self._away: str | None = None
         self._suspected = asyncio.Event()
@@ -88,66 +79,29 @@ class KafkaLog:
     async def close(self) -> None:
         await self._client.close()
 
-    def watch(self, listener: HeadListener) -> None:
-        self._listeners.append(listener)
-
     async def answers(self) -> None:
         if self._away is not None:
             raise Unavailable(self._away)
 
     async def append(self, records: Sequence[NewRecord]) -> Sequence[Appended]:
         await self.answers()
-        return await self._groups.append(records) if records else []
+        return await super().append(records)
 
-    async def run(self) -> None:
-        """Writes what is appended until cancelled; what is still waiting then is refused as Unavailable."""
-        with suppress(Unavailable):  # else the first append does it all at once, and holds up other writers
-            while not await self._database.run(dedupe.update(self._database.dialect, self._identities)):
-                pass
-        await self._groups.run()
+    def _number_of(self, key: str, count: int) -> int:
+        """As other clients of Kafka choose it."""
+        return binding.partition_of(key.encode(), count)
 
-    async def step(self) -> int:
-        return await self._groups.step()
-
-    def partition_of(self, event: CloudEvent, partition_ids: Sequence[int]) -> int:
-        """As other clients of Kafka choose it. Those without a key are spread by their id."""
-        count = len(partition_ids)
-        if count == 1:
-            return partition_ids[0]
-        key = event.partitionkey
-        if key is None:
-            return partition_ids[zlib.crc32(event.id.encode()) % count]
-        return partition_ids[binding.partition_of(key.encode(), count)]
-
-    async def _append_now(self, records: Sequence[NewRecord]) -> Sequence[Appended]:
+    async def _write(self, records: Sequence[NewRecord]) -> Sequence[Appended]:
         await self.answers()
-        begun_s = monotonic()
         try:
-            appended = await self._appender.append(records)
+            return await self._appender.append(records)
         except Unavailable:
             self._suspected.set()
             raise
-        self._metrics.append_duration.observe(round((monotonic() - begun_s) * SECOND_US))
-        self._metrics.append_records.observe(len(records))
-        return appended
-
-    def _publish(self, partition_id: int, run: list[LogRecord]) -> None:
-        if self._judge is None or all(record.schema_version is not None for record in run):
-            self._pages.extend(partition_id, run)
 
     def _announce(self, partition_id: int, next_offset: int) -> None:
         self._moved.add(partition_id)
-        for listener in self._listeners:
-            try:
-                listener(partition_id, next_offset)
-            except Exception:  # one listener's fault is not the others', nor the producer's
-                logger.exception("a listener failed", partition=partition_id)
-
-    async def read(self, partition_id: int, offset: int) -> Page:
-        return await self._pages.read(partition_id, offset)
-
-    def known_head(self, partition_id: int) -> int | None:
-        return self._pages.head(partition_id)
+        super()._announce(partition_id, next_offset)
 
     async def bounds(self, partition_ids: Sequence[int]) -> dict[int, Bounds]:
         return await self._bounds(partition_ids, all_of_them=True)
@@ -170,8 +124,7 @@ class KafkaLog:
 
     async def notice(self, partition_ids: Sequence[int]) -> int:
         """A partition that has no leader, or no topic any more, hides no other."""
-        found = await self._bounds(partition_ids, all_of_them=False)
-        return sum(self._pages.notice(partition_id, bounds) for partition_id, bounds in found.items())
+        return self._notice(await self._bounds(partition_ids, all_of_them=False))
 
     async def note_heads(self, partition_ids: Sequence[int]) -> None:
         await self._mirror(await self.bounds(partition_ids))
@@ -186,10 +139,6 @@ class KafkaLog:
         place = await self._places.of(partition_id)
         found = (await self._client.offsets({place: -(-instant // MS_US)}))[place]
         return found if found >= 0 else (await self._client.offsets({place: LATEST}))[place]
-
-    async def remembered(self, identities: Sequence[bytes]) -> list[tuple[Instant, int, int]]:
-        known = await self._database.run(dedupe.known_among(self._database.dialect, self._identities, identities))
-        return [(recorded_at, partition_id, offset) for _, partition_id, offset, recorded_at in known.values()]
 
     def reload(self, partition_id: int) -> None:
         self._loader.forget(partition_id)
@@ -224,11 +173,7 @@ class KafkaLog:
             await self._client.ask_leader(place, DeleteRecordsRequest(wanted, round(PING_MAX_S * 1000)))
         now = (await self.bounds([partition_id]))[partition_id]
         self._loader.forget(partition_id)
-        self._pages.notice(partition_id, now)
-        self._pages.forget(partition_id, now.first)
-        dialect = self._database.dialect
-        while await self._database.run(verdicts.forget(dialect, partition_id, now.first, FORGOTTEN_AT_ONCE)):
-            pass  # batch by batch
+        await self._forget(partition_id, now)
         return now.first - was.first
 
     async def keep_up(self) -> None:
