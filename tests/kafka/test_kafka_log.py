@@ -12,7 +12,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.structs import TopicPartition
 
 from event_issuer.db.database import open_database
-from event_issuer.domain.errors import LimitExceeded, NotFound, Unavailable
+from event_issuer.domain.errors import LimitExceeded, NotFound, OutcomeUnknown, Unavailable
 from event_issuer.domain.events import CloudEvent
 from event_issuer.domain.kafka_binding import to_kafka
 from event_issuer.domain.records import AppendStatus
@@ -91,6 +91,30 @@ async def test_an_event_that_kafka_does_not_take_is_refused_alone(logs: KafkaLog
     assert [one.offset for one in await log.append([record(here, "a"), *large])] == [0, *range(6)]
     assert await ids(log, here) == ["a"]
     assert await ids(await logs.another(), there) == [str(n) for n in range(6)]
+
+
+async def test_one_that_kafka_refuses_takes_no_answer_from_its_neighbours(logs: KafkaLogs) -> None:
+    """Whatever comes first in Kafka's answer, what was written is remembered."""
+    log = logs.kafka
+    first, refused, last = [await logs.partition() for _ in range(3)]
+    large = record(refused, "large", b"x" * 2_000_000)
+    with pytest.raises(OutcomeUnknown):
+        await log.append([record(first, "a"), large, record(last, "b")])
+    again = await log.append([record(first, "a"), record(last, "b")])
+    assert [(one.status, one.offset) for one in again] == [(AppendStatus.DUPLICATE, 0)] * 2
+    other = await logs.another()
+    assert [await ids(other, partition_id) for partition_id in (first, refused, last)] == [["a"], [], ["b"]]
+
+
+@pytest.mark.parametrize("compression", ["gzip", "snappy", "lz4", "zstd"])
+async def test_what_others_have_compressed_is_read(logs: KafkaLogs, compression: str) -> None:
+    partition_id = await logs.partition()
+    producer = AIOKafkaProducer(bootstrap_servers=logs.address, compression_type=compression)
+    await producer.start()
+    _, value, headers = to_kafka(theirs("theirs"), None)
+    await producer.send_and_wait(await logs.topic_of(partition_id), value, headers=headers)
+    await producer.stop()
+    assert await ids(logs.log, partition_id) == ["theirs"]
 
 
 @pytest.mark.usefixtures("apache_only")
