@@ -10,7 +10,7 @@ from event_issuer.db.database import Database
 from event_issuer.db.tables import Attempt, ParkedEvent, Subscription
 from event_issuer.domain.access import Action, Caller
 from event_issuer.domain.cursor import Cursor
-from event_issuer.domain.errors import NotFound, Unavailable
+from event_issuer.domain.errors import NotFound
 from event_issuer.domain.paging import PageRequest, Slice
 from event_issuer.domain.time import SECOND_US, Clock, Instant
 from event_issuer.eventlog.protocol import EventLog
@@ -67,7 +67,10 @@ class Deliveries:
         return row
 
     async def lag(self, caller: Caller, subscription_id: int) -> Lag:
-        """On Kafka what other processes have produced in the last second may be missing. Raises NotFound."""
+        """On Kafka what other processes have produced in the last second may be missing.
+
+        Raises NotFound, and Unavailable where the log cannot say how old the next event is.
+        """
         subscription = await self._authorise_owner(caller, subscription_id)
         events, oldest = 0, None
         for partition_id, next_offset, settled_above, stored_head, recorded_at in await sql.lanes_with_heads(
@@ -88,12 +91,12 @@ class Deliveries:
         return Lag(events, seconds, parked, dead_lettered, filtered, last_filtered, dropped, expired)
 
     async def _recorded_at(self, partition_id: int, offset: int) -> Instant | None:
-        """When the next event from there on was recorded, where that is not in the database."""
-        try:
+        """When the next event from there on was recorded, where that is not in the database. Raises Unavailable."""
+        while True:
             page = await self._log.read(partition_id, offset)
-        except Unavailable:
-            return None
-        return page.records[0].recorded_at if page.records else None
+            if page.records or page.next_offset == offset:
+                return page.records[0].recorded_at if page.records else None
+            offset = page.next_offset  # a gap
 
     async def _authorise_owner(self, caller: Caller, subscription_id: int) -> Subscription:
         caller.authorise(Action.MANAGE_SUBSCRIPTIONS)

@@ -131,13 +131,15 @@ class EventTypes:
     async def update(self, caller: Caller, name: str, change: EventTypeChange) -> EventType:
         """What the change leaves unset stays. Raises NotFound for another tenant's type, BadInput, Conflict."""
         caller.authorise(Action.MANAGE_EVENT_TYPES, name)
-        await self._log.answers()
+        is_retention_new = change.retention_s is not UNSET or change.retention_bytes is not UNSET
+        if is_retention_new:
+            await self._log.answers()  # better before the type has changed than after
         event_type_id = await self._database.run(self._alteration(caller, name, change))
         row = None if event_type_id is None else await sql.by_id(event_type_id)
         if row is None:
             raise NotFound(f"Your tenant has no event type {name!r:.200}.")
         self._feed.hurry()
-        if change.retention_s is not UNSET or change.retention_bytes is not UNSET:
+        if is_retention_new:
             await self._retain(row)
         return row
 
@@ -147,7 +149,7 @@ class EventTypes:
         )
         try:
             await self._log.retain(storage)
-        except Unavailable as problem:
+        except (Conflict, Unavailable) as problem:
             raise OutcomeUnknown(f"{row.name} has changed, and its topic may not have; try again: {problem}") from None
 
     def _alteration(self, caller: Caller, name: str, change: EventTypeChange) -> Work[int | None]:

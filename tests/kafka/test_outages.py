@@ -60,7 +60,11 @@ async def test_a_broker_that_is_stopped(logs: KafkaLogs, own_kafka: Broker) -> N
     log = logs.kafka
     partition_id = await logs.partition()
     assert [one.offset for one in await log.append([record(partition_id, "a")])] == [0]
+    idle = await logs.open_kafka(logs.database)
     await asyncio.to_thread(own_kafka.stop)
+    await idle.keep_up_step()  # nobody has asked anything of it
+    with pytest.raises(Unavailable, match="Kafka does not answer"):
+        await idle.answers()
     begun_s = monotonic()
     with pytest.raises(Unavailable) as refused:
         await log.append([record(partition_id, "b")])

@@ -15,7 +15,7 @@ from event_issuer.db import kafka_log as sql
 from event_issuer.db.database import Database
 from event_issuer.db.identity_index import IdentityIndex
 from event_issuer.domain import kafka_binding as binding
-from event_issuer.domain.errors import OutcomeUnknown, Unavailable
+from event_issuer.domain.errors import OutcomeUnknown
 from event_issuer.domain.records import Appended, AppendStatus, NewRecord
 from event_issuer.domain.time import Clock
 from event_issuer.eventlog.groups import PartlyAppended
@@ -139,8 +139,8 @@ class Appender:
         try:
             if entries:
                 await self._database.run(sql.remember(self._database.dialect, self._identities, entries))
-        except Unavailable as problem:  # the events are in the log, and that is what was asked
-            logger.warning("appended events are not remembered; repetitions may get in", problem=problem.detail)
+        except Exception:  # the events are in the log, and that is what was asked
+            logger.exception("appended events are not remembered; repetitions may get in")
         for run in runs:
             self._latest_ms[run[-1].partition_id] = run[-1].recorded_at // MS_US
             try:

@@ -99,9 +99,13 @@ class KafkaClient:
             await client.close()
 
     async def ping(self) -> None:
-        """Asks any broker for nothing in particular."""
+        """Raises Unavailable unless a broker answers, whichever does."""
         await self.open()
-        await self._ask(MetadataRequest([], False))
+        try:
+            await self._ask(MetadataRequest([], False))
+        except Unavailable:  # the one that was asked may be dead, and the others well
+            if not await self.is_reachable():
+                raise
 
     async def partition_counts(self, topics: Sequence[str]) -> dict[str, int]:
         """Of those among the topics that there are. Never makes one, whatever the brokers are set to do."""

@@ -11,6 +11,7 @@ from time import monotonic
 from typing import Final
 
 import structlog
+from aiokafka.errors import for_code
 from aiokafka.protocol.admin import DeleteRecordsRequest
 
 from event_issuer.db import kafka_log as sql
@@ -23,7 +24,7 @@ from event_issuer.domain.records import Appended, NewRecord
 from event_issuer.domain.time import Clock, Instant
 from event_issuer.eventlog.cached import CachedLog
 from event_issuer.eventlog.kafka.appending import MS_US, Appender
-from event_issuer.eventlog.kafka.client import EARLIEST, LATEST, KafkaClient
+from event_issuer.eventlog.kafka.client import EARLIEST, LATEST, KafkaClient, away
 from event_issuer.eventlog.kafka.connection import KafkaConnection
 from event_issuer.eventlog.kafka.loading import Loader, RulesOf
 from event_issuer.eventlog.kafka.places import Places
@@ -170,7 +171,10 @@ class KafkaLog(CachedLog):
         goal = min(before_offset, was.next)
         if goal > was.first:
             wanted = [(place.topic, [(place.number, goal)])]
-            await self._client.ask_leader(place, DeleteRecordsRequest(wanted, round(PING_MAX_S * 1000)))
+            answer = await self._client.ask_leader(place, DeleteRecordsRequest(wanted, round(PING_MAX_S * 1000)))
+            ((_, ((_, _, error, *_),), *_),) = answer.topics
+            if error:
+                raise away(for_code(error)())
         now = (await self.bounds([partition_id]))[partition_id]
         self._loader.forget(partition_id)
         await self._forget(partition_id, now)
@@ -185,19 +189,26 @@ class KafkaLog(CachedLog):
                     await self._suspected.wait()
 
     async def keep_up_step(self) -> None:
-        if self._suspected.is_set() or self._away is not None:
-            await self._look_whether_it_answers()
+        await self._look_whether_it_answers()
         if self._away is not None:
             return
         try:
             if self._moved:
-                moved, self._moved = self._moved, set()
-                await self._mirror(await self._bounds(sorted(moved), all_of_them=False))
+                await self._mirror_moved()
             if monotonic() - self._reconciled_s >= RECONCILE_S:
                 await self.reconcile()
                 self._reconciled_s = monotonic()
         except Unavailable as problem:
             logger.warning("what the database says of Kafka is late", problem=problem.detail)
+
+    async def _mirror_moved(self) -> None:
+        waiting, self._moved = self._moved, set()
+        try:
+            found = await self._bounds(sorted(waiting), all_of_them=False)
+            await self._mirror(found)
+            waiting.difference_update(found)
+        finally:
+            self._moved |= waiting  # the next step writes them down
 
     async def _look_whether_it_answers(self) -> None:
         self._suspected.clear()

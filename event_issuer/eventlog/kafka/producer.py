@@ -93,9 +93,11 @@ class Producer:
             if not any(batch.is_sent for batch in batches):
                 raise
             self._give_up()
+            if isinstance(problem, OutcomeUnknown) or not isinstance(problem, Exception):
+                raise
             if isinstance(problem, Unavailable | LimitExceeded):
                 raise OutcomeUnknown(f"What was asked for may be in the log, or a part of it: {problem}") from None
-            raise
+            raise OutcomeUnknown("What was asked for may be in the log, or a part of it.") from problem
 
     def _give_up(self) -> None:
         self._identity = None
@@ -148,6 +150,8 @@ class Producer:
         """Sends one batch per partition to the node that leads them; why some of them must go again, if so."""
         if not await self._client.is_ready(node):
             return "Kafka does not answer: there is no connection to the partition's leader."
+        if self._identity is None:  # another node's answer has cost it meanwhile: nothing goes without a number
+            return "Kafka has forgotten this producer."
         contents = {batch.place: self._numbered(batch) for batch in batches}
         resent = {batch.place for batch in batches if batch.is_sent}
         for batch in batches:
@@ -157,12 +161,14 @@ class Producer:
         except (KafkaError, OSError, TimeoutError) as problem:
             return away(problem).detail
         waiting = {batch.place: batch for batch in batches}
-        problems: list[str] = []
         for answer in answers:
             if not answer.error:
                 self._note(waiting[answer.place], answer)
-            else:
-                problems.append(self._refused(waiting[answer.place], answer.error, answer.place in resent))
+        refused = [answer for answer in answers if answer.error]
+        for answer in refused:
+            if isinstance(for_code(answer.error)(), _NOT_WRITTEN):
+                waiting[answer.place].is_sent = answer.place in resent
+        problems = [self._refused(waiting[one.place], one.error, one.place in resent) for one in refused]
         return next(iter(problems), None)
 
     def _numbered(self, batch: Batch) -> bytes:
@@ -186,8 +192,6 @@ class Producer:
         problem = for_code(error)()
         if isinstance(problem, DuplicateSequenceNumber):
             raise OutcomeUnknown("Kafka has the events already, and does not say where.")
-        if isinstance(problem, _NOT_WRITTEN):
-            batch.is_sent = is_resent
         if isinstance(problem, _TOO_LARGE):
             raise LimitExceeded(f"Kafka takes no records as large as these in topic {batch.place.topic}: {problem}")
         if isinstance(problem, _IDENTITY_LOST) and not is_resent:

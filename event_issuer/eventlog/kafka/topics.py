@@ -1,4 +1,4 @@
-"""Topics: how event types are called in Kafka, and making, widening and setting them where the operator allows it."""
+"""Topics: how event types are called in Kafka, and making and setting them where the operator allows it."""
 
 import asyncio
 from collections.abc import Sequence
@@ -7,7 +7,7 @@ from time import monotonic
 from typing import Any, Final
 
 from aiokafka.errors import TopicAlreadyExistsError, for_code
-from aiokafka.protocol.admin import CreatePartitionsRequest, CreateTopicsRequest
+from aiokafka.protocol.admin import CreateTopicsRequest
 
 from event_issuer.domain.errors import Conflict, SettingsInvalid, Unavailable
 from event_issuer.eventlog.kafka.client import KafkaClient, Place, away
@@ -24,7 +24,7 @@ ASKED_AT_ONCE: Final = 500
 
 @dataclass(frozen=True, slots=True)
 class TopicRules:
-    """`template` names an event type's topic. `managed`: topics are made, widened and set by us, in `replicas` copies
+    """`template` names an event type's topic. `managed`: topics are made and set by us, in `replicas` copies
     (-1: as many as the brokers say); else they must be there, and stay as they are."""
 
     template: str = PLACEHOLDER
@@ -50,15 +50,19 @@ class TopicRules:
         return self.template.replace(PLACEHOLDER, event_type)
 
     def settings_of(self, storage: TypeStorage) -> dict[str, str]:
-        """The topic's settings, as Kafka has them."""
+        """The settings of a topic that is made, as Kafka has them."""
+        return self.retention_of(storage) | {
+            "cleanup.policy": "compact,delete" if storage.compacts else "delete",
+            "message.timestamp.type": "LogAppendTime" if self.brokers_time else "CreateTime",
+            "max.message.bytes": str(max(BROKERS_BYTES, self.data_bytes_max + OVERHEAD_BYTES)),
+        }
+
+    def retention_of(self, storage: TypeStorage) -> dict[str, str]:
         seconds = self.retention_s if storage.retention_s is None else storage.retention_s
         size = self.retention_bytes if storage.retention_bytes is None else storage.retention_bytes
         return {
-            "cleanup.policy": "compact,delete" if storage.compacts else "delete",
             "retention.ms": "-1" if seconds is None else str(seconds * 1000),
             "retention.bytes": "-1" if size is None else str(size),
-            "message.timestamp.type": "LogAppendTime" if self.brokers_time else "CreateTime",
-            "max.message.bytes": str(max(BROKERS_BYTES, self.data_bytes_max + OVERHEAD_BYTES)),
         }
 
 
@@ -98,23 +102,15 @@ class Topics:
             await asyncio.sleep(LOOK_AGAIN_S)
         raise Unavailable(f"Kafka makes topic {topic}, but it is not there yet; try again.")
 
-    async def widen(self, event_type: str, count: int) -> int:
-        """Makes the topic have `count` partitions; how many it has. Raises Unavailable, Conflict."""
-        topic = self.rules.topic_of(event_type)
-        if not self.rules.managed:
-            raise Conflict(f"This server does not change topics: have partitions added to {topic}.")
-        request = CreatePartitionsRequest([(topic, (count, None))], self._timeout_ms, False)
-        answer = await self._client.admin(request)
-        ((_, error, message),) = answer.topic_errors
-        _raise_for(error, message, f"Kafka does not give topic {topic} {count} partitions")
-        return await self._settled(topic)
-
     async def configure(self, storage: TypeStorage) -> None:
-        """Sets what the event type says of its topic; what others have set for it besides stays. Raises Unavailable."""
+        """Sets the topic's retention as the event type says; all else stays: somebody else may have made it.
+
+        Raises Unavailable, and Conflict where Kafka refuses it.
+        """
         if not self.rules.managed:
             return
         topic = self.rules.topic_of(storage.event_type)
-        answer = await self._client.admin(SetTopicSettings(topic, self.rules.settings_of(storage)))
+        answer = await self._client.admin(SetTopicSettings(topic, self.rules.retention_of(storage)))
         ((error, message, *_),) = answer.responses
         _raise_for(error, message, f"Kafka does not change the settings of topic {topic}")
 
