@@ -48,7 +48,7 @@ def remove(dialect: Dialect, partition_id: int, offsets: Sequence[int]) -> Work[
         )
         removed, removed_bytes = removed + len(rows), removed_bytes + sum(row[0] for row in rows)
     if removed:
-        yield after_removal(partition_id, removed_bytes)
+        yield from after_removal(dialect, partition_id, removed_bytes)
     return removed
 
 

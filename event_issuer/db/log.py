@@ -227,14 +227,18 @@ def trim(dialect: Dialect, partition_id: int, before_offset: int, count_max: int
         )
     else:
         yield Statement(delete, (partition_id, last))
-    yield after_removal(partition_id, int(found[0][1]), last + 1)
+    yield from after_removal(dialect, partition_id, int(found[0][1]), last + 1)
     return int(found[0][0])
 
 
-def after_removal(partition_id: int, removed_bytes: int, trimmed_to: int = 0) -> Statement:
+def after_removal(dialect: Dialect, partition_id: int, removed_bytes: int, trimmed_to: int = 0) -> Work[None]:
     """What the partition's head says when records have gone: the first one is the oldest that is there. `trimmed_to`:
     all that was before has gone."""
-    return Statement(
+    if dialect == "postgresql":
+        # A statement that waits for the lock sees the row as an append has left it, but not the append's records: the
+        # first would be the one behind them, and nobody would ever read them. The next statement sees both.
+        yield Statement("SELECT 1 FROM log_heads WHERE partition_id = $1 FOR UPDATE", (partition_id,))
+    yield Statement(
         "UPDATE log_heads SET kept_bytes = kept_bytes - $2, first_offset = COALESCE((SELECT MIN(log_offset) "
         "FROM log_records WHERE log_records.partition_id = log_heads.partition_id), next_offset), "
         "trimmed_to = CASE WHEN trimmed_to < $3 THEN $3 ELSE trimmed_to END WHERE partition_id = $1",

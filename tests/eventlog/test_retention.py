@@ -5,9 +5,11 @@ from collections.abc import Callable
 from types import GeneratorType
 from typing import Any, cast
 
+import asyncpg
 import pytest
 
 from event_issuer.db.database import Database, open_database
+from event_issuer.db.log import trim
 from event_issuer.db.work import Work
 from event_issuer.domain.records import AppendStatus
 from event_issuer.eventlog.embedded import TRIM_BATCH, TRIM_BYTES_MAX, EmbeddedLog
@@ -223,6 +225,30 @@ async def test_trimming_goes_in_batches_and_an_append_comes_in_between(logs: Log
     assert "append_group" in watching.begun[1:3]  # behind one batch, not behind all
     await appending[0]
     assert await ids(log, partition_id) == ["new"]
+
+
+@pytest.mark.parametrize("store", ["postgresql"], indirect=True)
+async def test_what_is_appended_while_the_last_record_goes_stays_readable(
+    logs: Logs, database: Database, database_url: str
+) -> None:
+    partition_id = await logs.partition()
+    await logs.log.append([record(partition_id, "old")])
+    append = await asyncpg.connect(database_url)
+    await append.execute("BEGIN")
+    await append.execute("UPDATE log_heads SET next_offset = 2 WHERE partition_id = $1", partition_id)
+    await append.execute(
+        "INSERT INTO log_records (partition_id, log_offset, recorded_at_us, attributes) "
+        "SELECT $1, 1, recorded_at_us, attributes FROM log_records WHERE partition_id = $1",
+        partition_id,
+    )
+    trimming = asyncio.create_task(database.run(trim(database.dialect, partition_id, 1, TRIM_BATCH, TRIM_BYTES_MAX)))
+    while not await append.fetch("SELECT 1 FROM pg_locks WHERE NOT granted"):  # it waits for the append to end
+        pass
+    await append.execute("COMMIT")
+    await append.close()
+    assert await trimming == 1
+    assert await logs.log.bounds([partition_id]) == {partition_id: Bounds(1, 2, 1)}
+    assert len((await (await logs.another()).read(partition_id, 0)).records) == 1
 
 
 async def test_large_records_are_trimmed_by_their_bytes(logs: Logs, database: Database) -> None:
