@@ -53,6 +53,7 @@ async def open_log(
 
 def connection_of(settings: Settings) -> KafkaConnection:
     """Raises SettingsInvalid."""
+    _refuse_idle(settings)
     tls = Tls(settings.kafka_tls_authorities, settings.kafka_tls_certificate, settings.kafka_tls_key)
     return KafkaConnection(
         parse_servers(settings.log_url),
@@ -61,6 +62,16 @@ def connection_of(settings: Settings) -> KafkaConnection:
         tls if settings.kafka_tls else None,
         _login_of(settings),
     )
+
+
+def _refuse_idle(settings: Settings) -> None:
+    """What protects nothing because another setting is missing is a mistake that nobody would notice."""
+    if not settings.kafka_tls and (
+        settings.kafka_tls_authorities or settings.kafka_tls_certificate or settings.kafka_tls_key
+    ):
+        raise SettingsInvalid("EVENT_ISSUER_KAFKA_TLS is not set, and the files for TLS are: set it to true")
+    if settings.kafka_sasl is None and (settings.kafka_user or settings.kafka_password or settings.kafka_token_file):
+        raise SettingsInvalid("EVENT_ISSUER_KAFKA_SASL is not set, and what to log in with is: name the mechanism")
 
 
 def _login_of(settings: Settings) -> Login | None:

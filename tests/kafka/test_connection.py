@@ -46,11 +46,19 @@ def test_a_url_that_names_no_servers(url: str) -> None:
         parse_servers(url)
 
 
+def test_a_refused_url_is_not_shown() -> None:
+    with pytest.raises(SettingsInvalid) as refused:
+        parse_servers(f"kafka://me:{PASSWORD}@one:9092")
+    assert PASSWORD not in str(refused.value)
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
         ({"kafka_sasl": "PLAIN", "kafka_user": "me"}, "PLAIN wants EVENT_ISSUER_KAFKA_USER and EVENT_ISSUER_KAFKA_PAS"),
         ({"kafka_sasl": "OAUTHBEARER"}, "OAUTHBEARER wants EVENT_ISSUER_KAFKA_TOKEN_FILE"),
+        ({"kafka_tls_authorities": "/nowhere.pem"}, "EVENT_ISSUER_KAFKA_TLS is not set, and the files for TLS are"),
+        ({"kafka_user": "me"}, "EVENT_ISSUER_KAFKA_SASL is not set, and what to log in with is"),
         ({"kafka_tls": True, "kafka_tls_authorities": "/nowhere.pem"}, "The TLS files for Kafka cannot be used"),
     ],
 )

@@ -107,7 +107,7 @@ def parse_servers(url: str) -> list[str]:
     """The servers of `kafka://host:port,host:port`. Raises SettingsInvalid."""
     servers = [_with_port(server) for server in url.removeprefix(SCHEME).removesuffix("/").split(",")]
     if not url.startswith(SCHEME) or not all(_is_server(server) for server in servers):
-        raise SettingsInvalid(f"the log's URL is {url[:200]!r}; right are `embedded` and kafka://host:port,host:port")
+        raise SettingsInvalid("EVENT_ISSUER_LOG_URL: right are `embedded` and kafka://host:port,host:port")
     return servers
 
 

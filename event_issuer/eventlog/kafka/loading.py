@@ -24,15 +24,15 @@ class Loader:
 
     def __init__(self, client: KafkaClient, places: Places, rules_of: RulesOf, judge: Judge | None) -> None:
         self._client, self._places, self._rules_of, self._judge = client, places, rules_of, judge
-        self._ahead: OrderedDict[int, Fetched] = OrderedDict()
+        self._ahead: OrderedDict[int, tuple[int, Fetched]] = OrderedDict()  # what is known from an offset on
 
     async def load(self, partition_id: int, offset: int, before_offset: int) -> Loaded | None:
         """Records from `offset` on; None where the partition has no such offset.
 
         What lies behind the beginning of a transaction that is still open is held back, ours too.
         """
-        fetched = self._ahead.pop(partition_id, None)
-        if fetched is None or not fetched.records or fetched.records[0].offset > offset:
+        begin, fetched = self._ahead.pop(partition_id, (offset, None))
+        if fetched is None or not begin <= offset < fetched.end:
             fetched = await self._client.fetch(await self._places.of(partition_id), offset, FETCH_BYTES)
         if fetched.records is None:
             return None
@@ -49,8 +49,8 @@ class Loader:
         self._ahead.pop(partition_id, None)
 
     def _keep_ahead(self, partition_id: int, fetched: Fetched, before_offset: int) -> None:
-        rest = [record for record in fetched.records or () if record.offset >= before_offset]
-        if rest:
-            self._ahead[partition_id] = Fetched(rest, fetched.end, fetched.first, fetched.head)
+        if fetched.end > before_offset:
+            rest = [record for record in fetched.records or () if record.offset >= before_offset]
+            self._ahead[partition_id] = before_offset, Fetched(rest, fetched.end, fetched.first, fetched.head)
             if len(self._ahead) > AHEAD_MAX:
                 self._ahead.popitem(last=False)
